@@ -1,0 +1,263 @@
+"""The ledger: every numbered statement of the book beside its evidence, collected when the site is built.
+
+Statements come from sphinx-proof's own list, evidence from the outputs stored in the notebooks, and
+implementations from the docstrings of ``src/lemmata`` that name a statement with ``:prf:ref:`label```.
+Three things stop the build: a statement without evidence, evidence for a label that no statement has, and a
+docstring that names no statement.
+
+    ```{ledger}                  ```{ledger}
+    ```                          :chapter:
+                                 ```
+    the whole book               the statements of this page; `:chapter: part/chapter` those of another
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import SphinxError
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+
+from lemmata.verify.evidence import MIME, SYMBOLS
+
+STATEMENTS = ("theorem", "lemma", "proposition", "corollary")
+COLUMNS = ("statement", "evidence", "worst error", "implemented by, tested in")
+ERROR = re.compile(r"([\d.]+(?:e[+-]?\d+)?)(?: (ulp))?")  # "1.1e-16", or "0.5 ulp (5.6e-17 absolute) on cpu"
+REFERENCE = re.compile(r":prf:ref:`(?:[^`<]*<)?([\w-]+)>?`")
+
+
+class LedgerError(SphinxError):
+    category = "Ledger"
+
+
+@dataclass
+class Row:
+    """One numbered statement and what stands behind it."""
+
+    label: str
+    docname: str
+    kinds: Counter[str] = field(default_factory=Counter)
+    worst: dict[str, str] = field(default_factory=dict)  # unit ("ulp", or "" for none): the largest error
+    functions: list[str] = field(default_factory=list)  # full names
+
+
+def evidence_of(notebook: Path) -> Iterator[tuple[dict, dict]]:
+    """The evidence stored in a notebook: the record, and the facts of the machine from its metadata."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            record = output.get("data", {}).get(MIME)
+            if record is not None:
+                yield record, output.get("metadata", {}).get(MIME, {})
+
+
+def implementations(module: Path, name: str) -> Iterator[tuple[str, str]]:
+    """(label, full name) for each public function, class or method whose docstring refers to a statement."""
+
+    def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, str]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.ClassDef) and not child.name.startswith("_"):
+                full = f"{prefix}.{child.name}"
+                for label in dict.fromkeys(REFERENCE.findall(ast.get_docstring(child) or "")):
+                    yield label, full
+                if isinstance(child, ast.ClassDef):
+                    yield from walk(child, full)
+
+    if module.exists():
+        yield from walk(ast.parse(module.read_text(encoding="utf-8")), name)
+
+
+def collect(env: BuildEnvironment) -> tuple[list[Row], list[str]]:
+    """All rows in reading order, and everything that is wrong."""
+    statements = getattr(env, "proof_list", {})
+    rows = {
+        label: Row(label, entry["docname"])
+        for label, entry in statements.items()
+        if entry["realtype"] in STATEMENTS and not entry["nonumber"]
+    }
+    problems = []
+    for docname in sorted(env.found_docs):
+        if env.doc2path(docname).endswith(".ipynb"):
+            problems += add_evidence(rows, docname, Path(env.doc2path(docname)))
+    root = Path(env.srcdir, env.config.ledger_root)
+    for docname in sorted({row.docname for row in rows.values()}):
+        module = root / "src" / "lemmata" / f"{docname}.py"
+        for label, function in implementations(module, "lemmata." + docname.replace("/", ".")):
+            if label in rows:
+                rows[label].functions.append(function)
+            elif label not in statements:
+                problems.append(f"the docstring of {function} refers to '{label}', which no statement is")
+    problems += [
+        f"statement '{row.label}' in {row.docname} has no evidence: no stored output of a notebook claims it"
+        for row in rows.values()
+        if not row.kinds
+    ]
+    return sorted(rows.values(), key=lambda row: (number_of(env, row), row.docname)), problems
+
+
+def add_evidence(rows: dict[str, Row], docname: str, notebook: Path) -> list[str]:
+    """Enter a notebook's evidence into the rows; returns what has no row or no known kind."""
+    problems = []
+    for record, facts in evidence_of(notebook):
+        label, kind = record["claim"], record["kind"]
+        if label not in rows:
+            problems.append(f"{docname} has evidence ({kind}) for '{label}', which no numbered statement is")
+        elif kind not in SYMBOLS:
+            problems.append(f"{docname} has evidence of an unknown kind '{kind}' for '{label}'")
+        else:
+            row = rows[label]
+            row.kinds[kind] += 1
+            if found := ERROR.match(str(facts.get("worst"))):
+                number, unit = found.groups(default="")
+                row.worst[unit] = max(row.worst.get(unit, number), number, key=float)
+    return problems
+
+
+def number_of(env: BuildEnvironment, row: Row) -> tuple[int, ...]:
+    entry = env.proof_list[row.label]
+    return env.toc_fignumbers.get(row.docname, {}).get(entry["countertype"], {}).get(row.label, ())
+
+
+def check(app: Sphinx, env: BuildEnvironment) -> None:
+    """Stop the build if a statement and its evidence do not match one to one."""
+    _, problems = collect(env)
+    if problems:
+        raise LedgerError("\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+# --- the page
+
+
+class ledger_node(nodes.General, nodes.Element):
+    """Stands in the page until every number is known."""
+
+
+class LedgerDirective(SphinxDirective):
+    option_spec = {"chapter": lambda argument: argument or ""}  # noqa: RUF012 (docutils' own protocol)
+
+    def run(self) -> list[nodes.Node]:
+        chapter = self.options.get("chapter")
+        return [ledger_node(chapter=self.env.docname if chapter == "" else chapter)]
+
+
+def titles_of(env: BuildEnvironment, docname: str) -> dict[str, list[nodes.Node]]:
+    """The title of each labelled statement of a page, as it was parsed (it may hold mathematics)."""
+    found = {}
+    for node in env.get_doctree(docname).findall(nodes.Element):
+        if node.get("realtype") in STATEMENTS and isinstance(node.children[0], nodes.title):
+            found[node["label"]] = [child.deepcopy() for child in node.children[0].children]
+    return found
+
+
+def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Replace each placeholder of a page by its table."""
+    if not any(doctree.findall(ledger_node)):
+        return
+    rows, _ = collect(app.env)
+    for placeholder in list(doctree.findall(ledger_node)):
+        chapter = placeholder["chapter"]
+        chosen = [row for row in rows if chapter in (None, row.docname)]
+        chapters = list(dict.fromkeys(row.docname for row in chosen))
+        content: list[nodes.Node] = [summary(chosen)]
+        for name in chapters:
+            if chapter is None:
+                heading = nodes.rubric(classes=["ledger-chapter"])
+                text = nodes.Text(app.env.titles[name].astext())
+                heading += make_refnode(app.builder, docname, name, "", text)
+                content.append(heading)
+            content.append(table(app, docname, [row for row in chosen if row.docname == name]))
+        placeholder.replace_self(content)
+    app.env.get_domain("math").data["has_equations"][docname] = True  # the titles: load MathJax
+
+
+def summary(rows: list[Row]) -> nodes.paragraph:
+    """One sentence: how many statements, and how many of them each kind of evidence supports."""
+    counts = Counter(kind for row in rows for kind in row.kinds)
+    parts = [f"{counts[kind]} {kind} {symbol}" for kind, symbol in SYMBOLS.items() if counts[kind]]
+    noun = "statement" if len(rows) == 1 else "statements"
+    text = f"{len(rows)} {noun}: " + ", ".join(parts) + "." if rows else "No statements yet."
+    return nodes.paragraph(text=text, classes=["ledger-summary"])
+
+
+def table(app: Sphinx, docname: str, rows: list[Row]) -> nodes.table:
+    """A docutils table; on a phone the style sheet turns each row into a card."""
+    titles = titles_of(app.env, rows[0].docname) if rows else {}
+    result, group = nodes.table(classes=["ledger"]), nodes.tgroup(cols=len(COLUMNS))
+    group += [nodes.colspec(colwidth=width) for width in (36, 20, 12, 32)]
+    group += nodes.thead("", line([[nodes.Text(column)] for column in COLUMNS]))
+    group += nodes.tbody("", *(line(cells(app, docname, row, titles.get(row.label, []))) for row in rows))
+    result += group
+    return result
+
+
+def line(entries: list[list[nodes.Node]]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *content)) for content in entries))
+
+
+def cells(app: Sphinx, docname: str, row: Row, title: list[nodes.Node]) -> list[list[nodes.Node]]:
+    """The four cells of one statement."""
+    name = app.env.proof_list[row.label]["realtype"].title()
+    number = ".".join(map(str, number_of(app.env, row)))
+    link = make_refnode(app.builder, docname, row.docname, row.label, nodes.strong(text=f"{name} {number}"))
+    worst = ", ".join(f"{number} {unit}".strip() for unit, number in row.worst.items()) or "–"
+    code: list[nodes.Node] = []
+    for function in row.functions:
+        code += [api_link(app, docname, function), nodes.Text(", ")]
+    folder, _, chapter = row.docname.rpartition("/")
+    test = Path("tests", folder, f"test_{chapter}.py").as_posix()
+    code.append(nodes.literal(text=test, classes=["ledger-test"]))
+    return [[link, *title], [nodes.Text(kinds(row))], [nodes.Text(worst)], code]
+
+
+def kinds(row: Row) -> str:
+    """The kinds of evidence for a statement; a symbol and its word stay on one line."""
+    counted = {kind: f" ×{count}" if count > 1 else "" for kind, count in row.kinds.items()}
+    return ", ".join(
+        f"{SYMBOLS[kind]}\N{NO-BREAK SPACE}{kind}{counted[kind]}" for kind in SYMBOLS if kind in counted
+    )
+
+
+def api_link(app: Sphinx, docname: str, function: str) -> nodes.Node:
+    """A link to the function's API entry, wherever the API pages document it."""
+    text = nodes.literal(text=function.rsplit(".", 1)[-1])
+    entry = app.env.domaindata["py"]["objects"].get(function)
+    if entry is None:
+        return text
+    return make_refnode(app.builder, docname, entry.docname, entry.node_id, text)
+
+
+# --- Sphinx
+
+
+def remember(app: Sphinx, doctree: nodes.document) -> None:
+    """Note which pages hold a ledger: every build writes them again, since any chapter may have changed."""
+    if any(doctree.findall(ledger_node)):
+        pages(app.env).add(app.env.docname)
+
+
+def pages(env: BuildEnvironment) -> set[str]:
+    if not hasattr(env, "ledger_pages"):
+        env.ledger_pages = set()
+    return env.ledger_pages
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.add_config_value("ledger_root", "..", "env")  # the project's root, seen from the book's folder
+    app.add_node(ledger_node)
+    app.add_directive("ledger", LedgerDirective)
+    app.connect("doctree-read", remember)
+    app.connect("env-purge-doc", lambda app, env, docname: pages(env).discard(docname))
+    app.connect("env-merge-info", lambda app, env, names, other: pages(env).update(pages(other) & set(names)))
+    app.connect("env-updated", lambda app, env: sorted(pages(env)))
+    app.connect("env-check-consistency", check)
+    app.connect("doctree-resolved", fill)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,808 @@
+r"""Softmax and cross-entropy for many labels: the loss, its soft and sparse forms, and softmax over subsets.
+
+With scores :math:`s`, positives :math:`P`, negatives :math:`N` and a threshold :math:`\theta`,
+
+.. math:: L = \log\Bigl(e^{\theta} + \sum_{i\in N} e^{s_i}\Bigr)
+            + \log\Bigl(e^{-\theta} + \sum_{j\in P} e^{-s_j}\Bigr).
+
+What holds for every function here:
+
+* Scores are ``(..., C)`` in float64, float32, bfloat16 or float16; other types raise TypeError. Half types
+  are computed and summed in float32, block by block. The output has the dtype of the scores (a loss beyond
+  the range of a half type is ``inf``). Autocast changes nothing.
+* Arguments are never modified. Derivatives of any order, ``torch.func`` and ``torch.compile(fullgraph=True)``
+  work.
+* NaN scores give NaN. Scores beyond half the largest number count as infinite.
+* Values are checked (ValueError) on the CPU only, and not while compiling or under ``torch.func``: reading
+  them elsewhere would wait for the device. Shapes and dtypes are checked everywhere.
+
+Source: Su, kexue.fm 7359 (2020), 9064 (2022); Su et al., "ZLPR", arXiv:2208.02955 (2022).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lemmata._checks import (
+    broadcast,
+    check_reduction,
+    check_scores,
+    check_shape,
+    check_size,
+    check_unit_interval,
+    compute_dtype,
+    is_wrapped,
+    readable,
+    reduce_rows,
+)
+
+__all__ = [
+    "MultilabelCrossEntropy",
+    "SparseMultilabelCrossEntropy",
+    "log_elementary_symmetric",
+    "minimum_multilabel_cross_entropy",
+    "multilabel_cross_entropy",
+    "multilabel_divergence",
+    "optimal_scores",
+    "predict_labels",
+    "sparse_multilabel_cross_entropy",
+    "subset_cross_entropy",
+    "subset_log_prob",
+    "subset_marginals",
+]
+
+
+# --------------------------------------------------------------------------- the loss
+
+
+def multilabel_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    *,
+    threshold: float | Tensor = 0.0,
+    mask: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""Cross-entropy for any number of labels per row, in which no class outweighs another.
+
+    .. math:: L = \log\Bigl(1 + \sum_i (1-t_i)\,e^{s_i-\theta}\Bigr)
+                + \log\Bigl(1 + \sum_i t_i\,e^{\theta-s_i}\Bigr)
+
+    The gradients on all negatives sum to less than 1, and so do those on all positives, however many there
+    are. Nothing but the arguments and two floats a row is kept for backward.
+
+    Implements :prf:ref:`multilabel-loss`, :prf:ref:`multilabel-gradient`, :prf:ref:`multilabel-soft`.
+
+    Args:
+        input: scores ``(..., C)``. A negative at ``-inf`` and a positive at ``+inf`` cost nothing and have
+            gradient 0. On the wrong side an infinite score makes the loss ``inf``; its gradient is the limit,
+            1 in size and shared by weight among the infinite scores of that side (0 in forward mode), never
+            NaN.
+        target: ``(..., C)``; bool, integer 0 or 1, or float in [0, 1]: soft labels, which get their gradient.
+        threshold: the score :math:`\theta` that separates the two sides; a number, or a tensor that
+            broadcasts to ``(...)`` and gets its gradient.
+        mask: bool, broadcasts to ``(..., C)``; True where a label counts. Masked labels leave both sums,
+            whatever their score. A row with all labels masked has loss 0 and gradient 0.
+        reduction: ``"none"`` gives ``(...)``; ``"sum"``; ``"mean"`` is over the rows in which some label
+            counts. The mean of an empty batch is NaN, as in torch; where every label is masked it is 0.
+
+    Returns:
+        The loss, in the dtype of ``input``; 0 in every row where C = 0.
+
+    Raises:
+        TypeError: scores that are not floating point; a mask that is not bool.
+        ValueError: shapes that do not fit, an unknown reduction, targets outside [0, 1] (see the module).
+
+    Example:
+        >>> scores = torch.tensor([2.0, -1.0, 0.5, -3.0, 1.0])
+        >>> multilabel_cross_entropy(scores, torch.tensor([1, 0, 1, 0, 0]))
+        tensor(1.9747)
+    """
+    check_scores(input)
+    check_reduction(reduction)
+    check_shape("target", target, input.shape)
+    if mask is not None:
+        if mask.dtype != torch.bool:
+            raise TypeError(f"mask must be bool, got {mask.dtype}")
+        mask = broadcast("mask", mask, input.shape)
+    negative, positive = _log_sums(input, threshold, target, mask, None)
+    count = None if mask is None else mask.any(-1).sum().clamp(min=1)
+    return reduce_rows(negative + positive, reduction, count).to(input.dtype)
+
+
+def sparse_multilabel_cross_entropy(
+    input: Tensor,
+    index: Tensor,
+    *,
+    padding_index: int = -1,
+    threshold: float | Tensor = 0.0,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""The same loss from the indices of the positives: value and gradient of the dense form.
+
+    The positives are taken out of the sum over all classes before it is made, never subtracted from it after:
+    :math:`\log(1+A) = a + \log(1-e^{b-a})` is exact algebra, and loses every digit where the
+    positives dominate.
+
+    Implements :prf:ref:`multilabel-sparse`.
+
+    Args:
+        input: scores ``(..., C)``, as in :func:`multilabel_cross_entropy`.
+        index: int64 ``(..., K)``, the positives of each row in any order; repeated ones count once.
+        padding_index: the entry of ``index`` that stands for nothing. Inside [0, C) it hides that class.
+        threshold: as in :func:`multilabel_cross_entropy`.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        The loss, in the dtype of ``input``.
+
+    Raises:
+        TypeError: scores that are not floating point; an index that is not int64.
+        ValueError: shapes that do not fit, an unknown reduction, indices out of range (see the module).
+
+    Example:
+        >>> scores = torch.tensor([2.0, -1.0, 0.5, -3.0, 1.0])
+        >>> sparse_multilabel_cross_entropy(scores, torch.tensor([2, 0, 0, -1]))
+        tensor(1.9747)
+    """
+    check_scores(input)
+    check_reduction(reduction)
+    if index.dtype != torch.int64:
+        raise TypeError(f"index must be int64, got {index.dtype}")
+    if index.dim() == 0:
+        raise ValueError("index must have a last axis of positives (..., K), got a scalar")
+    check_shape("index", index, (*input.shape[:-1], index.shape[-1]))
+    negative, positive = _log_sums(input, threshold, index, None, padding_index)
+    return reduce_rows(negative + positive, reduction).to(input.dtype)
+
+
+class _Loss(nn.Module):
+    """Threshold and reduction; a threshold that is a tensor moves with the module."""
+
+    threshold: float | Tensor
+
+    def __init__(self, threshold: float | Tensor, reduction: str) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.reduction = reduction
+        if isinstance(threshold, Tensor) and not isinstance(threshold, nn.Parameter):
+            self.register_buffer("threshold", threshold)
+        else:
+            self.threshold = threshold
+
+    def extra_repr(self) -> str:
+        value = self.threshold
+        shown = f"tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value}"
+        return f"threshold={shown}, reduction={self.reduction!r}"
+
+
+class MultilabelCrossEntropy(_Loss):
+    """:func:`multilabel_cross_entropy` as a module; a threshold that is a parameter is learned.
+
+    Example:
+        >>> MultilabelCrossEntropy(threshold=0.5)
+        MultilabelCrossEntropy(threshold=0.5, reduction='mean')
+    """
+
+    def __init__(self, *, threshold: float | Tensor = 0.0, reduction: str = "mean") -> None:
+        super().__init__(threshold, reduction)
+
+    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        return multilabel_cross_entropy(
+            input, target, threshold=self.threshold, mask=mask, reduction=self.reduction
+        )
+
+
+class SparseMultilabelCrossEntropy(_Loss):
+    """:func:`sparse_multilabel_cross_entropy` as a module.
+
+    Example:
+        >>> SparseMultilabelCrossEntropy(padding_index=-100)
+        SparseMultilabelCrossEntropy(padding_index=-100, threshold=0.0, reduction='mean')
+    """
+
+    def __init__(
+        self, *, padding_index: int = -1, threshold: float | Tensor = 0.0, reduction: str = "mean"
+    ) -> None:
+        super().__init__(threshold, reduction)
+        self.padding_index = padding_index
+
+    def forward(self, input: Tensor, index: Tensor) -> Tensor:
+        return sparse_multilabel_cross_entropy(
+            input,
+            index,
+            padding_index=self.padding_index,
+            threshold=self.threshold,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        return f"padding_index={self.padding_index}, {super().extra_repr()}"
+
+
+def predict_labels(input: Tensor, *, threshold: float | Tensor = 0.0) -> Tensor:
+    """The labels whose score is above the threshold: bool ``(..., C)``; a tie and NaN are no label.
+
+    Implements :prf:ref:`multilabel-ranking`: where the loss is below log 2, this is exactly the target.
+
+    Args:
+        input: scores ``(..., C)``.
+        threshold: a number, or a tensor that broadcasts to ``(...)``.
+
+    Example:
+        >>> predict_labels(torch.tensor([2.0, 0.0, -1.0]))
+        tensor([ True, False, False])
+    """
+    check_scores(input)
+    return input > _column(_row_threshold(threshold, input))
+
+
+# --------------------------------------------------------------------------- soft labels
+
+
+def optimal_scores(target: Tensor) -> Tensor:
+    r"""The scores that minimise the loss for soft labels: :math:`s_i^* = \tfrac12\operatorname{logit} t_i`.
+
+    Implements :prf:ref:`multilabel-soft`.
+
+    Args:
+        target: labels ``(..., C)`` in [0, 1]; 0 and 1 give ``-inf`` and ``inf``. Bool and integers count as
+            torch's default dtype.
+
+    Example:
+        >>> optimal_scores(torch.tensor([0.5, 0.9, 0.0]))
+        tensor([0.0000, 1.0986,   -inf])
+    """
+    t = _probabilities(target)
+    return (torch.logit(t.to(compute_dtype(t))) / 2).to(t.dtype)
+
+
+def minimum_multilabel_cross_entropy(target: Tensor) -> Tensor:
+    r"""The least loss that soft labels allow: :math:`L^*(t) = 2\log\bigl(1 + \sum_i\sqrt{t_i(1-t_i)}\bigr)`.
+
+    Implements :prf:ref:`multilabel-minimum`.
+
+    Args:
+        target: labels ``(..., C)`` in [0, 1].
+
+    Returns:
+        ``(...)``, in the dtype of ``target`` (torch's default dtype for bool and integers).
+
+    Example:
+        >>> minimum_multilabel_cross_entropy(torch.tensor([0.9, 0.1, 0.8, 0.05, 0.3]))
+        tensor(1.9688)
+    """
+    t = _probabilities(target)
+    return _minimum(t.to(compute_dtype(t))).to(t.dtype)
+
+
+def multilabel_divergence(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    r"""What the loss costs above its least value: :math:`D(t\,\|\,s) = L(t, s) - L^*(t) \ge 0`.
+
+    Let :math:`p` and :math:`q` be the sizes of the gradient on negatives and positives, with one more class
+    for what each side lacks to 1. Then :math:`D = -2\log\sum\sqrt{pq}`, twice their Bhattacharyya distance.
+    Near the optimum it is computed as :math:`-2\log\bigl(1-\tfrac12\sum(\sqrt p-\sqrt q)^2\bigr)`: from a sum
+    of squares it is never below 0 and keeps its digits, where the difference of the two losses has none left.
+
+    Implements :prf:ref:`multilabel-minimum`.
+
+    Args:
+        input: scores ``(..., C)``.
+        target: labels ``(..., C)``, as in :func:`multilabel_cross_entropy`.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Example:
+        >>> multilabel_divergence(torch.zeros(2), torch.tensor([0.9, 0.2]))
+        tensor(0.3225)
+    """
+    check_scores(input)
+    check_reduction(reduction)
+    check_shape("target", target, input.shape)
+    t = target.to(compute_dtype(input))
+    log_a, log_b = _log_sums(input, 0.0, target, None, None)
+    excess = log_a + log_b - _minimum(t)
+    with torch.no_grad():
+        x, w_a, w_b = _weighted(input, 0.0, target, None, None)
+        p, q = w_a * _mass(x, w_a), w_b * _mass(-x, w_b)
+        gap = (p.sqrt() - q.sqrt()).square().sum(-1) + (
+            torch.exp(-log_a / 2) - torch.exp(-log_b / 2)
+        ).square()
+    exact = (
+        excess + (-2 * torch.log1p(-gap / 2) - excess).detach()
+    )  # the value of one, the slope of the other
+    return reduce_rows(torch.where(gap < 1, exact, excess), reduction).to(input.dtype)
+
+
+# --------------------------------------------------------------------------- softmax over subsets
+
+
+def log_elementary_symmetric(input: Tensor, k: int) -> Tensor:
+    r"""Logarithms of the elementary symmetric polynomials :math:`e_0,\dots,e_k` of :math:`x_i = e^{s_i}`.
+
+    :math:`e_j` sums the products of all subsets of size :math:`j`. The recurrence
+    :math:`e_j(x\cup y) = \sum_i e_i(x)\,e_{j-i}(y)` joins the classes two by two, then the pairs, and so on.
+    Its terms are positive, so nothing cancels (Newton's identities do), and :math:`\log_2 C` rounds are
+    enough, where adding one class at a time takes C. Cost and memory grow with :math:`Ck`.
+
+    Implements :prf:ref:`multilabel-newton`.
+
+    Args:
+        input: scores ``(..., C)``. ``-inf`` takes a class out; ``inf`` makes every :math:`e_j` that it can be
+            part of ``inf`` (with gradient 0).
+        k: the largest size, at least 0.
+
+    Returns:
+        ``(..., k + 1)``, in the dtype of ``input``; ``-inf`` (with gradient 0) for sizes that no subset has.
+
+    Example:
+        >>> log_elementary_symmetric(torch.zeros(4), 5).exp()
+        tensor([1., 4., 6., 4., 1., 0.])
+    """
+    check_scores(input)
+    check_size("k", k)
+    return _log_symmetric(input.to(compute_dtype(input)), k).to(input.dtype)
+
+
+def subset_marginals(input: Tensor, k: int) -> Tensor:
+    r"""The probability of each class to be in a subset of size k, where :math:`P(T)\propto e^{\sum_T s}`.
+
+    It is the gradient of :math:`\log e_k`; in [0, 1] up to rounding, and the row sums to k. All 0 where there
+    is no subset of that size.
+
+    Implements :prf:ref:`multilabel-subset`.
+
+    Args:
+        input: scores ``(..., C)``.
+        k: the size of the subsets.
+
+    Example:
+        >>> subset_marginals(torch.tensor([0.0, 0.0, 0.0, 0.0]), 3)
+        tensor([0.7500, 0.7500, 0.7500, 0.7500])
+    """
+    check_scores(input)
+    check_size("k", k)
+    scores = input.to(compute_dtype(input))
+    return torch.func.grad(lambda s: _log_symmetric(s, k)[..., k].sum())(scores).to(input.dtype)
+
+
+def subset_log_prob(input: Tensor, subset: Tensor) -> Tensor:
+    r"""Log-probability of a subset among all of its size: :math:`\log P(T) = \sum_T s_i - \log e_{|T|}(e^s)`.
+
+    Computed as :math:`-\log\sum_j e_j(e^{-s_T})\,e_j(e^{s_N})`: j members leave and j others join. The first
+    term is 1, so nothing cancels, however large the scores are, and no probability exceeds 1.
+
+    Implements :prf:ref:`multilabel-subset`.
+
+    Args:
+        input: scores ``(..., C)``; ``-inf`` takes a class out, and a subset that contains it gets ``-inf``.
+        subset: ``(..., C)``, bool or integer 0 and 1. Cost and memory grow with C times the largest size;
+            where sizes cannot be read (see the module; also under vmap) C stands for it.
+
+    Returns:
+        ``(...)``, in the dtype of ``input``.
+
+    Example:
+        >>> scores = torch.tensor([2.0, -1.0, 0.5, -3.0, 1.0])
+        >>> subset_log_prob(scores, torch.tensor([1, 0, 1, 0, 0]))
+        tensor(-1.2300)
+    """
+    return -subset_cross_entropy(input, subset, reduction="none")
+
+
+def subset_cross_entropy(
+    input: Tensor, target: Tensor, *, max_size: int | None = None, reduction: str = "mean"
+) -> Tensor:
+    r"""Cross-entropy of softmax over subsets, each scored by the sum of its members.
+
+    .. math:: L = \log Z - \sum_{i\in T} s_i,\qquad
+              Z = e_{|T|}(e^s)\quad\text{or}\quad Z = \sum_{j\le K} e_j(e^s)
+
+    The second when ``max_size=K`` is given: K = 1 is softmax with a null class of score 0, K = C is the sum
+    of the binary cross-entropies.
+
+    Implements :prf:ref:`multilabel-subset`, :prf:ref:`multilabel-padding`.
+
+    Args:
+        input: scores ``(..., C)``.
+        target: the subset, as in :func:`subset_log_prob`.
+        max_size: the largest subset that can occur, or None where the size is known and only the choice is
+            scored. A larger target is impossible: loss ``inf``, gradient 0.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Example:
+        >>> scores, target = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([0.0, 0.0, 1.0])
+        >>> bce = F.binary_cross_entropy_with_logits(scores, target, reduction="sum")
+        >>> torch.isclose(subset_cross_entropy(scores, target.bool(), max_size=3), bce)
+        tensor(True)
+    """
+    check_scores(input)
+    check_reduction(reduction)
+    check_shape("target", target, input.shape)
+    if target.is_floating_point():
+        raise TypeError(f"target must be bool or integer 0 and 1, got {target.dtype}")
+    check_unit_interval("target", target)
+    if max_size is not None:
+        check_size("max_size", max_size)
+    rows = _subset_loss(input.to(compute_dtype(input)), target.to(torch.bool), max_size)
+    return reduce_rows(rows, reduction).to(input.dtype)
+
+
+# --------------------------------------------------------------------------- how the loss is computed
+
+
+def _log_sums(
+    input: Tensor, threshold: float | Tensor, target: Tensor, mask: Tensor | None, padding: int | None
+) -> tuple[Tensor, Tensor]:
+    """log(1 + A) and log(1 + B) of each row. ``target`` is an index where ``padding`` is a number."""
+    if padding is None:
+        check_unit_interval("target", target)
+    else:
+        _check_index(target, padding, input.shape[-1])
+        target = target if input.shape[-1] else target[..., :0]
+    arguments = (input, _row_threshold(threshold, input), target, mask, padding)
+    # forward mode takes the plain operations: torch loses nested tangents in a Function (pytorch#197867)
+    forward_mode = not torch.compiler.is_compiling() and torch.autograd.forward_ad._current_level >= 0
+    return _plain_log_sums(*arguments) if forward_mode else _LogSums.apply(*arguments)
+
+
+class _LogSums(torch.autograd.Function):
+    """log(1 + A) and log(1 + B) of each row: the sums over negatives and over positives.
+
+    Keeps its arguments and its two results. A backward that nothing differentiates again goes by blocks of
+    rows; any other is made of differentiable operations on whole tensors.
+    """
+
+    @staticmethod
+    def forward(input, threshold, target, mask, padding):
+        log_a, log_b = input.new_empty((2, *input.shape[:-1]), dtype=compute_dtype(input)).unbind()
+        picked = _picked(input, threshold, target, mask, padding)
+        if picked is not None:
+            log_b = _log_sum(picked.b)
+        for at in _blocks(input):
+            x = _centred(*_part(at, input, threshold))
+            if picked is None:
+                a, b, w_a, w_b = _sides(x, *_part(at, target, mask))
+                log_a[at], log_b[at] = _log_sum(a, w_a), _log_sum(b, w_b)
+            else:
+                log_a[at] = _log_sum(_without(x, *_part(at, picked.place, picked.cap)))
+        return _log1p_exp(log_a), _log1p_exp(log_b)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        input, threshold, target, mask, ctx.padding = inputs
+        ctx.threshold, threshold = (None, threshold) if isinstance(threshold, Tensor) else (threshold, None)
+        ctx.save_for_backward(input, threshold, target, mask, *output)
+
+    @staticmethod
+    def backward(ctx, g_a, g_b):
+        input, threshold, target, mask, log_a, log_b = ctx.saved_tensors
+        arguments = (input, ctx.threshold if threshold is None else threshold, target, mask, ctx.padding)
+        needed = ctx.needs_input_grad
+        if torch.is_grad_enabled() or needed[2] or torch.compiler.is_compiling() or is_wrapped(g_a, g_b):
+            slopes = _slopes(*arguments, g_a, g_b)
+        else:
+            c_a, c_b = -g_a * torch.expm1(-log_a), -g_b * torch.expm1(-log_b)
+            slopes = (_slope_by_blocks(*arguments, c_a, c_b) if needed[0] else None, c_b - c_a, None)
+        like = zip(needed, slopes, (input, threshold, target), strict=False)
+        return *(slope.to(x.dtype) if need else None for need, slope, x in like), None, None
+
+    @staticmethod
+    def vmap(info, in_dims, *arguments):
+        front = (_front(x, dim, info.batch_size) for x, dim in zip(arguments, in_dims, strict=True))
+        return _LogSums.apply(*front), (0, 0)
+
+
+def _top(x: Tensor) -> float:
+    """What stands for infinity inside the sums, where inf - inf would be NaN; half the largest number."""
+    return torch.finfo(x.dtype).max / 2
+
+
+def _log_top(x: Tensor) -> float:
+    """The largest exponent whose exponential is finite (and half as large as it could be)."""
+    return math.log(_top(x))
+
+
+def _centred(input: Tensor, threshold: float | Tensor) -> Tensor:
+    """A fresh s - theta in the dtype of the sums, at most ``_top`` in size."""
+    x = input.to(compute_dtype(input))
+    if isinstance(threshold, Tensor) or threshold != 0:
+        x = (x - _column(threshold)).to(x.dtype)
+    return x.clamp(-_top(x), _top(x))
+
+
+def _weights(target: Tensor, mask: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The weights of the labels in the two sums: 1 - t and t, 0 where masked."""
+    t = _real(target, dtype)
+    if mask is None:
+        return 1 - t, t
+    keep = _real(mask, dtype)
+    return (1 - t) * keep, t * keep
+
+
+def _sides(
+    x: Tensor, target: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """The exponents of the two sums and their weights (None: all 1). Labels of weight 0 go to the bottom."""
+    w_a, w_b = _weights(target, mask, x.dtype)
+    x = x if mask is None else torch.where(mask, x, 0.0)  # a masked NaN is no NaN
+    cap_a, cap_b = (w.ceil().sub_(0.5).mul_(2 * _top(x)) for w in (w_a, w_b))  # top or, where w = 0, bottom
+    a, b = torch.minimum(x, cap_a, out=cap_a), torch.minimum(x.neg_(), cap_b, out=cap_b)
+    return (a, b, w_a, w_b) if target.is_floating_point() else (a, b, None, None)
+
+
+class _Picked(NamedTuple):
+    """Positives by index: a cap for the scores at each place, and the exponents of their sum."""
+
+    place: Tensor  # (..., K), 0 where there is none
+    cap: Tensor  # (..., K), the bottom; the top where there is none
+    b: Tensor  # (..., K), the bottom where there is none
+
+
+def _picked(input, threshold, target, mask, padding) -> _Picked | None:
+    """The positives where they come as an index, or as a bool target that reads faster as one."""
+    index = _as_index(target, mask) if padding is None else _distinct(target, padding)
+    if index is None:
+        return None
+    place = index.clamp(min=0)
+    x = _centred(input.gather(-1, place), threshold)
+    cap = torch.full_like(x, _top(x)).masked_fill(index >= 0, -_top(x))
+    return _Picked(place, cap, -torch.maximum(x, cap))
+
+
+def _without(x: Tensor, place: Tensor, cap: Tensor) -> Tensor:
+    """The negatives of ``x``, in place: the positives are put at the bottom."""
+    return x.scatter_reduce_(-1, place, cap, "amin")
+
+
+def _log_sum(a: Tensor, w: Tensor | None = None) -> Tensor:
+    """log sum w e^a over the last axis (softmax is the fastest sum of exponentials that torch has)."""
+    if a.shape[-1] == 0:
+        return a.new_full(a.shape[:-1], -math.inf)
+    p = torch.softmax(a, -1)
+    peak = p.amax(-1)
+    mass = 1.0 if w is None else p.mul_(w).sum(-1)
+    return a.amax(-1) + torch.log(mass / peak)
+
+
+def _log1p_exp(log: Tensor) -> Tensor:
+    """log(1 + e^log) to full relative precision; inf from the top on."""
+    log = torch.where(log >= _top(log), math.inf, log)
+    return torch.logaddexp(log, torch.zeros_like(log))
+
+
+def _share(a: Tensor, w: Tensor | None, c: Tensor, out: Tensor | None = None) -> Tensor:
+    """c in parts proportional to w e^a; 0 where there is no weight at all (where c is 0 too)."""
+    p, c = torch.softmax(a, -1), c.unsqueeze(-1)
+    if w is not None:
+        mass = p.mul_(w).sum(-1, keepdim=True)
+        c = torch.where(mass == 0, 0.0, c / mass).clamp(-_top(a), _top(a))
+    return torch.mul(p, c, out=out)
+
+
+def _slope_by_blocks(input, threshold, target, mask, padding, c_a, c_b):
+    """The gradient from c_a = g A / (1 + A) and c_b = g B / (1 + B), shared out on each side."""
+    slope = torch.empty_like(input)
+    picked = _picked(input, threshold, target, mask, padding)
+    for at in _blocks(input):
+        x = _centred(*_part(at, input, threshold))
+        if picked is None:
+            a, b, w_a, w_b = _sides(x, *_part(at, target, mask))
+            torch.sub(_share(a, w_a, c_a[at]), _share(b, w_b, c_b[at]), out=slope[at])
+        else:
+            _share(_without(x, *_part(at, picked.place, picked.cap)), None, c_a[at], out=slope[at])
+    if picked is not None:
+        slope.scatter_add_(-1, picked.place, -_share(picked.b, None, c_b).to(slope.dtype))
+    return slope
+
+
+def _weighted(input, threshold, target, mask, padding):
+    """Scores and the weights of the two sides, dense and differentiable."""
+    x = _centred(input, threshold)
+    if padding is not None:
+        index = _distinct(target, padding)
+        target = torch.zeros_like(x).scatter_add(-1, index.clamp(min=0), (index >= 0).to(x.dtype))
+    x = x if mask is None else torch.where(mask, x, 0.0)
+    return x, *_weights(target, mask, x.dtype)
+
+
+def _peak_and_sum(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """m = max(0, x where w > 0) and sum w e^(x - m), differentiable also where w = 0."""
+    peak = F.pad(torch.where(w > 0, x, 0.0), (0, 1)).amax(-1, keepdim=True).detach()
+    return peak, (w * torch.exp((x - peak).clamp(max=_log_top(x)))).sum(-1, keepdim=True)
+
+
+def _mass(x: Tensor, w: Tensor) -> Tensor:
+    """e^x / (1 + sum w e^x); where it would overflow (which needs w = 0) half the largest number."""
+    peak, total = _peak_and_sum(x, w)
+    return torch.exp((x - peak - torch.log(torch.exp(-peak) + total)).clamp(max=_log_top(x)))
+
+
+def _plain_log_sums(input, threshold, target, mask, padding):
+    """What _LogSums gives, in differentiable operations; infinite scores count as constants."""
+    x, *weights = _weighted(input, threshold, target, mask, padding)
+    peaks_and_sums = (_peak_and_sum(y, w) for y, w in zip((x, -x), weights, strict=True))
+    logs = ((peak + torch.log1p(torch.expm1(-peak) + total)).squeeze(-1) for peak, total in peaks_and_sums)
+    return tuple(torch.where(log >= _top(log), math.inf, log) for log in logs)
+
+
+def _slopes(input, threshold, target, mask, padding, g_a, g_b):
+    """The gradients by scores, threshold and target, in differentiable operations."""
+    x, w_a, w_b = _weighted(input, threshold, target, mask, padding)
+    by_a, by_b = _column(g_a) * _mass(x, w_a), _column(g_b) * _mass(-x, w_b)
+    d_input, d_target = w_a * by_a - w_b * by_b, by_b - by_a
+    return d_input, -d_input.sum(-1), d_target if mask is None else torch.where(mask, d_target, 0.0)
+
+
+# --------------------------------------------------------------------------- how subsets are computed
+
+
+def _subset_loss(s: Tensor, member: Tensor, max_size: int | None) -> Tensor:
+    """log sum x_S / x_T over the subsets S, sorted by how many members leave T and how many others join."""
+    classes, size = s.shape[-1], member.sum(-1)
+    if classes == 0:
+        return s.sum(-1)
+    shift = _least(s, member) if max_size is None else torch.zeros_like(s[..., :1])
+    joining = torch.where(member, -math.inf, s - shift)
+    leaving = torch.where(member, shift - s, -math.inf)
+    most = int(size.max()) if size.numel() and readable(size) else classes
+    most = max(1, most if max_size is None else min(most, max_size))  # larger subsets are impossible
+    leave = _log_symmetric(leaving, most)
+    join = _log_symmetric(joining, most if max_size is None else max_size)
+    if max_size is None:
+        change = _log_times(leave, join)[..., 1:]
+        impossible = (member & (s == -math.inf)).any(-1)
+    else:
+        i = torch.arange(leave.shape[-1], device=s.device).unsqueeze(-1)
+        j = torch.arange(join.shape[-1], device=s.device)
+        fits = (size[..., None, None] - i + j <= max_size) & (i + j > 0)
+        change = torch.where(fits, _log_times(leave.unsqueeze(-1), join.unsqueeze(-2)), -math.inf).flatten(-2)
+        impossible = size > max_size
+    return torch.where(impossible, math.inf, -F.logsigmoid(-_log_sum_exp(change)))  # log(1 + changes)
+
+
+def _least(s: Tensor, member: Tensor) -> Tensor:
+    """The lowest score of the members, if finite: scores relative to it keep their digits."""
+    top = torch.finfo(s.dtype).max
+    return torch.where(member, s, math.inf).amin(-1, keepdim=True).detach().clamp(-top, top)
+
+
+def _log_symmetric(s: Tensor, k: int) -> Tensor:
+    """log e_0 ... log e_k: the product of the polynomials 1 + z e^s, two by two."""
+    if s.shape[-1] == 0:
+        s = F.pad(s, (0, 1), value=-math.inf)
+    log = torch.stack([torch.zeros_like(s), s], -1)[..., : k + 1]  # (..., C, 2), coefficients of 1 and z
+    while log.shape[-2] > 1:
+        if log.shape[-2] % 2:
+            one = F.pad(torch.zeros_like(log[..., :1, :1]), (0, log.shape[-1] - 1), value=-math.inf)
+            log = torch.cat([log, one], -2)
+        log = _log_product(log[..., 0::2, :], log[..., 1::2, :])[..., : k + 1]
+    return F.pad(log[..., 0, :], (0, k + 1 - log.shape[-1]), value=-math.inf)
+
+
+def _log_product(a: Tensor, b: Tensor) -> Tensor:
+    """The product of two polynomials by their coefficients, all as logarithms: c_m = sum_j a_j b_(m-j)."""
+    n = a.shape[-1]
+    terms = F.pad(_log_times(a.unsqueeze(-1), b.unsqueeze(-2)), (0, n), value=-math.inf)  # (..., n, 2n)
+    skewed = terms.flatten(-2)[..., :-n].unflatten(-1, (n, 2 * n - 1))  # row j moves j places to the right
+    return _log_sum_exp(skewed.transpose(-1, -2))
+
+
+def _log_times(x: Tensor, y: Tensor) -> Tensor:
+    """x + y, where -inf (nothing) takes out even an infinite partner."""
+    return torch.where((x == -math.inf) | (y == -math.inf), -math.inf, x + y)
+
+
+def _log_sum_exp(terms: Tensor) -> Tensor:
+    """log sum e^x over the last axis: -inf, inf or finite, without NaN in any derivative."""
+    top = torch.finfo(terms.dtype).max
+    terms = torch.where(terms > top, top, terms)
+    peak = terms.amax(-1, keepdim=True).detach().clamp(min=-top)
+    total = torch.exp(terms - peak).sum(-1)
+    nothing = total == 0
+    log = peak.squeeze(-1) + torch.where(nothing, 1.0, total).log()
+    return torch.where(nothing, -math.inf, torch.where(log >= top, math.inf, log))
+
+
+# --------------------------------------------------------------------------- rows, indices, checks
+
+
+def _column(rows: float | Tensor) -> float | Tensor:
+    """(...) to (..., 1), to go beside scores; a number stays."""
+    return rows.unsqueeze(-1) if isinstance(rows, Tensor) else rows
+
+
+def _blocks(input: Tensor) -> Iterator[tuple[Any, ...]]:
+    """Indices that cut the leading axes in blocks which fit a cache (or keep a device busy)."""
+    if torch.compiler.is_compiling():
+        yield (Ellipsis,)
+    else:
+        yield from _cut(input.shape, 2**18 if input.device.type == "cpu" else 2**24)
+
+
+def _cut(shape: torch.Size, limit: int) -> Iterator[tuple[Any, ...]]:
+    if len(shape) == 1:
+        yield ()
+        return
+    inner = math.prod(shape[1:])
+    if inner > limit and len(shape) > 2:
+        yield from ((i, *rest) for i in range(shape[0]) for rest in _cut(shape[1:], limit))
+        return
+    rows = max(1, limit // max(1, inner))
+    yield from ((slice(i, i + rows),) for i in range(0, shape[0], rows))
+
+
+def _part(at: tuple[Any, ...], *arguments: Any) -> list[Any]:
+    """The same block of every tensor among the arguments."""
+    return [x[at] if isinstance(x, Tensor) else x for x in arguments]
+
+
+def _front(x: Any, dim: int | None, size: int) -> Any:
+    """An argument with its vmapped axis in front."""
+    if not isinstance(x, Tensor):
+        return x
+    return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
+
+
+def _distinct(index: Tensor, padding: int) -> Tensor:
+    """The index sorted, with -1 for padding and for repeats."""
+    index = index.masked_fill(index == padding, -1).sort(-1).values
+    repeated = F.pad(index[..., 1:] == index[..., :-1], (1, 0)) if index.shape[-1] else index < 0
+    return index.masked_fill(repeated, -1)
+
+
+def _as_index(target: Tensor, mask: Tensor | None) -> Tensor | None:
+    """The index of a large hard target with few positives, or None. Eight bytes are looked at at a time."""
+    each = 8 // target.element_size()
+    if target.numel() < 2**16 or target.numel() % each or mask is not None or not readable(target):
+        return None
+    flat = target.reshape(-1)
+    if flat.storage_offset() % each or 16 * flat[: 2**12].count_nonzero() > 2**12:
+        return None
+    words = flat.view(torch.int64).nonzero().squeeze(-1)
+    values = flat.view(-1, each)[words]
+    which, offset = values.nonzero(as_tuple=True)
+    if (values[which, offset] != 1).any():
+        return None
+    place, rows, classes = words[which] * each + offset, target[..., 0].numel(), target.shape[-1]
+    row = place // classes
+    count = torch.bincount(row, minlength=rows)
+    most = int(count.max())
+    if 16 * most > classes:
+        return None
+    index = place.new_full((rows, most), -1)
+    index[row, torch.arange(len(place)) - (count.cumsum(0) - count)[row]] = place % classes
+    return index.view(*target.shape[:-1], most)
+
+
+def _real(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """``x`` in a floating dtype; bool by way of its bytes, which torch converts many times faster."""
+    return (x.view(torch.uint8) if x.dtype == torch.bool else x).to(dtype)
+
+
+def _row_threshold(threshold: float | Tensor, input: Tensor) -> float | Tensor:
+    if not isinstance(threshold, Tensor):
+        return threshold
+    return broadcast("threshold", threshold, input.shape[:-1])
+
+
+def _check_index(index: Tensor, padding: int, classes: int) -> None:
+    if readable(index):
+        kept = index[index != padding]
+        low, high = (kept.min().item(), kept.max().item()) if kept.numel() else (0, -1)
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"index must be in [0, {classes}) or padding_index={padding}, got values from {low} to {high}"
+            )
+
+
+def _probabilities(target: Tensor) -> Tensor:
+    check_unit_interval("target", target)
+    return target if target.is_floating_point() else target.to(torch.get_default_dtype())
+
+
+def _minimum(t: Tensor) -> Tensor:
+    return 2 * torch.log1p((t.sqrt() * (1 - t).sqrt()).sum(-1))

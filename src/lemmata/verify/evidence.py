@@ -1,0 +1,117 @@
+"""What a check returns when it holds, what it raises when it does not, and how both are shown."""
+
+from __future__ import annotations
+
+import html
+import sys
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+MIME = "application/vnd.lemmata.evidence+json"
+
+SYMBOLS = {
+    "proved": "∎",
+    "instances": "#",
+    "certified": "⊂",
+    "agrees": "≈",
+    "gradient": "∇",
+    "sampled": "∼",
+    "rate": "↘",
+    "counterexample": "↯",
+}
+
+_BLOCK = "border-left:3px solid #4a8fe7;padding:.35em .8em;margin:.6em 0"
+_FORMULA = "display:block;overflow-x:auto;overflow-y:hidden;padding:.35em 0"
+
+
+class Claim(Protocol):
+    """What a check needs to know of a claim: its label."""
+
+    @property
+    def label(self) -> str: ...
+
+
+class ClaimFailed(AssertionError):  # it reads as a sentence: "the claim failed"
+    """A check that did not hold.
+
+    Attributes:
+        claim: label of the statement.
+        expected: what the claim says.
+        found: what the check found instead.
+        at: the input that shows it, or None.
+    """
+
+    def __init__(self, claim: str, expected: object, found: object, at: object = None):
+        self.claim, self.expected, self.found, self.at = claim, expected, found, at
+        lines = [f"{claim} does not hold", f"  expected: {expected}", f"  found:    {found}"]
+        super().__init__("\n".join(lines if at is None else [*lines, f"  at:       {at}"]))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    r"""One check that held, displayed by Jupyter as a compact block.
+
+    Attributes:
+        claim: label of the statement, e.g. ``"multilabel-loss"``.
+        kind: one of ``SYMBOLS``: proved, instances, certified, agrees, gradient, sampled, rate or
+            counterexample.
+        statement: LaTeX printed from the very objects that were compared.
+        how: one line that says what was done.
+        details: further lines, folded on the page.
+        tolerance: the tolerance that the check required, if it has one.
+        worst: the worst error met *on this machine*; it goes to the metadata of the output and is marked
+            in its text, because it may differ in the last bits elsewhere, while all the rest may not.
+        plain: the statement as plain text, for a terminal.
+    """
+
+    claim: str
+    kind: str
+    statement: str
+    how: str
+    details: tuple[str, ...] = ()
+    tolerance: str | None = None
+    worst: str | None = None
+    plain: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in SYMBOLS:
+            raise ValueError(f"kind must be one of {', '.join(SYMBOLS)}, got {self.kind!r}")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a program reads: the same on every machine."""
+        return {
+            "claim": self.claim,
+            "kind": self.kind,
+            "statement": self.statement,
+            "how": self.how,
+            "tolerance": self.tolerance,
+        }
+
+    def __str__(self) -> str:
+        head = (
+            f"{SYMBOLS[self.kind]} {self.kind}  {self.claim}\n  {self.plain or self.statement}\n  {self.how}"
+        )
+        return "\n".join([head, *(f"  {line}" for line in self.details)])
+
+    def _html(self) -> str:
+        details = "".join(f"<li>{html.escape(line)}</li>" for line in self.details)
+        return (
+            f'<details class="lemmata-evidence" data-kind="{self.kind}" style="{_BLOCK}"><summary>'
+            f"<strong>{SYMBOLS[self.kind]} {self.kind}</strong> "
+            f'<a href="#{html.escape(self.claim)}"><code>{html.escape(self.claim)}</code></a>'
+            f'<span class="math notranslate nohighlight" style="{_FORMULA}">'
+            rf"\({html.escape(self.statement)}\)</span></summary>"
+            f"<p>{html.escape(self.how)}</p>" + (f"<ul>{details}</ul>" if details else "") + "</details>"
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data = {
+            "text/plain": str(self),
+            "text/html": self._html(),
+            "text/latex": rf"$$\textbf{{{self.kind}}}\quad {self.statement}$$",
+            MIME: self.record,
+        }
+        if "google.colab" in sys.modules:  # Colab typesets text/latex but not formulas inside text/html
+            del data["text/html"]
+        return data, {MIME: {"worst": self.worst}}

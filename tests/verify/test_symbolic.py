@@ -1,0 +1,356 @@
+"""`proved` accepts what is true for all values of its symbols, and refuses everything else."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import mpmath
+import pytest
+import sympy as sp
+
+from lemmata.verify import ClaimFailed, claim, symbolic
+from lemmata.verify.comparison import allowed, compare, draw, holds, value
+from lemmata.verify.timing import TimeLimit, within_time
+
+x, y, t = sp.symbols("x y t")
+z = sp.Symbol("z", complex=True)
+r, u = sp.symbols("r u", real=True)
+p, q = sp.symbols("p q", positive=True)
+n = sp.Symbol("n", integer=True, positive=True)
+k = sp.Symbol("k", integer=True)
+demo = claim("demo")
+
+
+def refused(*sides, match=None, error=ClaimFailed, **options):
+    with pytest.raises(error, match=match):
+        demo.proved(*sides, **options)
+
+
+# --- identity: what is true is proved ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs"),
+    [
+        (sp.sin(x) ** 2 + sp.cos(x) ** 2, 1),
+        (sp.log(1 + p + q + p * q), sp.log(1 + p) + sp.log(1 + q)),
+        (sp.Derivative(sp.log(1 + q + sp.exp(r)), r), sp.exp(r) / (1 + q + sp.exp(r))),
+        (sp.Derivative(sp.exp(p * x), x, x, p), p * (2 + p * x) * sp.exp(p * x)),
+        (sp.Derivative(sp.Integral(sp.exp(p * x), (x, 0, 1)), p), ((p - 1) * sp.exp(p) + 1) / p**2),
+        (sp.Integral(sp.Derivative(sp.exp(p * x), p), (x, 0, 1)), ((p - 1) * sp.exp(p) + 1) / p**2),
+        (sp.Integral(sp.exp(-p * x), (x, 0, sp.oo)), 1 / p),
+        (sp.Sum(k, (k, 1, n)), n * (n + 1) / 2),
+        (sp.Product(k, (k, 1, n)), sp.factorial(n)),
+        (sp.Limit(sp.sin(p * x) / x, x, 0), p),
+        (sp.Max(r, 0), (r + sp.Abs(r)) / 2),
+        (sp.Piecewise((r**2, r > 0), (r**2, True)) * (r + 1), r**3 + r**2),
+        (sp.sqrt(2) + sp.sqrt(3), sp.sqrt(5 + 2 * sp.sqrt(6))),
+        ((sp.exp(sp.I * r) + sp.exp(-sp.I * r)) / 2, sp.cos(r)),
+    ],
+)
+def test_true_equalities_are_proved(lhs, rhs):
+    assert demo.proved(lhs, rhs).kind == "proved"
+
+
+def test_an_equation_and_a_single_expression_are_understood():
+    assert demo.proved(sp.Eq((x + y) ** 2, x**2 + 2 * x * y + y**2)).kind == "proved"
+    assert demo.proved((x + y) ** 2 - x**2 - 2 * x * y - y**2).kind == "proved"
+
+
+def test_matrices_are_compared_entry_by_entry_and_equal_entries_are_no_hindrance():
+    turn = sp.Matrix([[sp.cos(r), -sp.sin(r)], [sp.sin(r), sp.cos(r)]])
+    assert demo.proved(turn * turn.T, sp.eye(2)).kind == "proved"
+    assert demo.proved(turn * turn.T - sp.eye(2)).kind == "proved"
+    wrong = sp.Matrix([[1, 0], [sp.cos(r) ** 2 + sp.sin(r) ** 2 - 1 + r, 1]])
+    refused(turn * turn.T, wrong)
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs", "relation"),
+    [(r**2 + 1, 2 * r, ">="), (0, (r - u) ** 2, "<="), (p + 1 / (1 + p), 0, ">"), (sp.Abs(z), 0, ">=")],
+)
+def test_true_inequalities_are_proved_by_assumptions(lhs, rhs, relation):
+    assert demo.proved(lhs, rhs, relation=relation).kind == "proved"
+
+
+# --- failure: a false claim ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs"),
+    [
+        (sp.Derivative(sp.cos(x), x), sp.sin(x)),  # wrong sign
+        (sp.log(2 * p), sp.log(p) + sp.Rational(69314719, 10**8)),  # wrong in the 8th digit
+        (sp.sqrt(r**2), r),  # true for positive numbers only
+        (sp.log(r**2 * u**2) / 2, sp.log(r) + sp.log(u)),
+        (sp.sqrt(x**2), x),  # true on half of the complex plane
+        ((n - 2) * (n - 3), 0),  # true at n = 2 and n = 3
+        (sp.Sum(k**2, (k, 1, n)), n**3 - 3 * n**2 + 7 * n - 4),  # true at n = 1, 2, 3
+        (sp.Integral(sp.exp(-p * x), (x, 0, sp.oo)), p),
+        (sp.gamma(n), sp.factorial(n)),
+    ],
+)
+def test_false_equalities_are_refused(lhs, rhs):
+    refused(lhs, rhs, match="demo does not hold")
+
+
+def test_the_counterexample_point_is_named():
+    with pytest.raises(ClaimFailed) as failure:
+        demo.proved(sp.sqrt(r**2), r)
+    assert failure.value.claim == "demo"
+    assert failure.value.at[r] < 0
+
+
+@pytest.mark.parametrize(
+    ("lhs", "relation", "rhs"),
+    [
+        ((r - 1) ** 2, ">", 0),  # false at one point only
+        (r**2, ">=", 2 * r),
+        (sp.Piecewise((0, sp.Eq(r, 0)), (1, True)), ">=", 1),  # false at one point only
+        (x**2, ">=", 0),  # not even comparable: x is complex
+        (p, ">", 1),
+        (sp.exp(r), "<", 1 + r),
+    ],
+)
+def test_false_inequalities_are_refused(lhs, relation, rhs):
+    refused(lhs, rhs, relation=relation)
+
+
+def test_an_expression_that_never_reduces_is_refused_although_true():
+    refused(sp.exp(r), 1 + r, relation=">=", match="residual")
+
+
+# --- failure: a vacuous claim --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sides", [(x, x), (x - x,), (2, 2), (3, 1), (sp.zeros(2), sp.zeros(2)), (sp.zeros(2),)]
+)
+def test_vacuous_claims_are_refused(sides):
+    refused(*sides, match=r"vacuous|and 1")
+
+
+@pytest.mark.parametrize("decided", [True, sp.true, sp.Eq(x, x), sp.Ge(p, 0), sp.Eq(1, 2)])
+def test_what_sympy_has_decided_already_is_vacuous(decided):
+    refused(decided, match="vacuous")
+
+
+def test_rational_inequalities_are_vacuous():
+    refused(3, 2, relation=">=", match="vacuous")
+
+
+@pytest.mark.parametrize(
+    ("sides", "error", "message"),
+    [
+        ((sp.Ge(r, 0),), TypeError, "apart"),
+        (([x, 1], [x, 2]), TypeError, "expression"),
+        ((0.5 * x, x / 2), ValueError, "exact"),
+        ((x, sp.Matrix([x])), ValueError, "shape"),
+        ((sp.eye(2), sp.eye(3)), ValueError, "shape"),
+        ((sp.Function("f")(x), x), ValueError, "undefined function"),
+    ],
+)
+def test_sides_that_cannot_be_compared_are_refused(sides, error, message):
+    refused(*sides, error=error, match=message)
+
+
+def test_an_unknown_relation_is_refused():
+    refused(x, y, relation="=", error=ValueError, match="relation")
+
+
+# --- failure: the simplifier or the derivative is broken ------------------------------------------------------
+
+
+def test_a_simplifier_that_always_returns_zero_is_caught(monkeypatch):
+    monkeypatch.setattr(symbolic, "REDUCTIONS", (("broken", lambda e: sp.S.Zero),))
+    refused(sp.sin(x), sp.cos(x))
+    refused(sp.log(2 * p), sp.log(p) + sp.Rational(69314719, 10**8))
+    assert demo.proved(sp.sin(x) ** 2, 1 - sp.cos(x) ** 2).kind == "proved"
+
+
+def test_a_derivative_that_is_wrong_everywhere_in_sympy_is_caught(monkeypatch):
+    monkeypatch.setattr(sp.sin, "fdiff", lambda self, argindex=1: -sp.cos(self.args[0]))
+    slope = sp.Derivative(sp.sin(3 * r + 1), r)
+    assert slope.doit() == -3 * sp.cos(3 * r + 1)
+    refused(slope, -3 * sp.cos(3 * r + 1), match="at:")
+
+
+def test_tiny_values_tell_nothing_and_do_not_count(monkeypatch):
+    monkeypatch.setattr(symbolic, "REDUCTIONS", (("broken", lambda e: sp.S.Zero),))
+    refused(sp.exp(-1000 * (1 + p)), sp.exp(-2000 * (1 + p)), match="tiny")
+    with pytest.raises(ClaimFailed, match="tiny"):
+        compare(demo, sp.exp(-1000 * (1 + p)), sp.exp(-999 * (1 + p)), "==")
+
+
+def test_the_comparison_sees_the_fiftieth_digit():
+    assert not holds(sp.Float(1, 70), sp.N(1 + sp.Rational(1, 10**49), 70), "==")
+    assert holds(sp.Float(1, 70), sp.N(1 + sp.Rational(1, 10**55), 70), "==")
+
+
+def test_not_a_number_stands_in_no_relation():
+    assert not any(holds(sp.nan, sp.S.One, relation) for relation in symbolic.RELATIONS)
+
+
+def test_a_reduction_that_raises_is_skipped(monkeypatch):
+    def broken(expr):
+        raise sp.PolynomialError("no polynomial")
+
+    monkeypatch.setattr(symbolic, "REDUCTIONS", (("broken", broken), *symbolic.REDUCTIONS))
+    assert demo.proved((x + 1) ** 2, x**2 + 2 * x + 1).kind == "proved"
+
+
+# --- the random points ---------------------------------------------------------------------------------------
+
+ASSUMPTIONS = [
+    {},
+    {"real": True},
+    {"positive": True},
+    {"negative": True},
+    {"nonnegative": True},
+    {"nonzero": True},
+    {"zero": False},
+    {"integer": True},
+    {"integer": True, "positive": True},
+    {"even": True},
+    {"odd": True},
+    {"prime": True},
+    {"rational": True, "integer": False},
+    {"irrational": True},
+    {"imaginary": True},
+    {"extended_real": True},
+    {"complex": True},
+]
+
+
+@pytest.mark.parametrize("assumptions", ASSUMPTIONS, ids=str)
+def test_points_have_every_property_that_the_symbol_is_assumed_to_have(assumptions):
+    symbol, generator = sp.Symbol("s", **assumptions), random.Random(0)
+    for _ in range(20):
+        point = draw(symbol, generator)
+        assert all(getattr(point, f"is_{fact}") is truth for fact, truth in assumptions.items())
+
+
+def test_a_symbol_without_assumptions_is_complex():
+    assert not draw(x, random.Random(0)).is_real
+    assert not allowed(sp.I, r)
+
+
+def test_an_even_exponent_proves_what_an_integer_does_not():
+    even, integer = sp.Symbol("m", even=True), sp.Symbol("m", integer=True)
+    assert demo.proved(sp.cos(sp.pi * even) + x**even, 1 + (-x) ** even).kind == "proved"
+    refused(sp.cos(sp.pi * integer) + x**integer, 1 + (-x) ** integer)
+
+
+def test_a_domain_steers_the_points():
+    half = sp.sqrt(1 - t)
+    assert demo.proved((1 + half) * (1 - half), t, domain={t: (0, 1)}).kind == "proved"
+    assert demo.proved((1 + t) ** 2, 1 + 2 * t + t**2, domain={t: (0, sp.oo)}).kind == "proved"
+    assert demo.proved((1 + t) ** 2, 1 + 2 * t + t**2, domain={t: (0.25, 0.5)}).kind == "proved"
+
+
+def test_a_domain_cannot_make_a_false_claim_true():
+    refused(sp.sqrt(r**2), r, domain={r: (1, 2)}, match="not reduced")
+    refused(sp.Max(r, 0), r, domain={r: (1, 2)}, match="not reduced")
+
+
+@pytest.mark.parametrize("domain", [{y: (0, 1)}, {p: (-2, -1)}, {p: (2, 1)}, {n: (0, 1)}])
+def test_a_domain_that_does_not_fit_is_refused(domain):
+    refused((p + n) ** 2, p**2 + 2 * p * n + n**2, domain=domain, error=ValueError)
+
+
+def test_a_derivative_is_evaluated_without_diff():
+    found = value(sp.Derivative(sp.exp(2 * x), (x, n)), {x: sp.Rational(1, 3), n: sp.Integer(3)})
+    assert abs(found - 8 * sp.exp(sp.Rational(2, 3)).n(60)) < sp.Rational(1, 10**50)
+
+
+# --- the time limit ------------------------------------------------------------------------------------------
+
+
+def forever(expr):
+    while True:
+        pass
+
+
+def test_the_time_limit_is_prompt_and_says_what_was_left(monkeypatch):
+    monkeypatch.setattr(symbolic, "REDUCTIONS", (("expand", sp.expand), ("forever", forever)))
+    start = time.perf_counter()
+    refused(
+        sp.sin(2 * r), 2 * sp.sin(r) * sp.cos(r), seconds=0.2, match=r"not reduced to 0 in 0\.2 s; residual: "
+    )
+    assert time.perf_counter() - start < 2
+
+
+def test_the_comparison_has_the_time_limit_too(monkeypatch):
+    monkeypatch.setattr("lemmata.verify.comparison.value", lambda expr, point: forever(expr))
+    refused(sp.sin(2 * r), 2 * sp.sin(r) * sp.cos(r), seconds=0.2, match="not compared")
+
+
+def test_the_worker_returns_what_the_work_returns_and_raises_what_it_raises():
+    assert within_time(5, lambda: 42) == 42
+    with pytest.raises(ZeroDivisionError):
+        within_time(5, lambda: 1 // 0)
+
+
+def test_the_time_limit_leaves_mpmath_as_it_was():
+    def work():
+        mpmath.mp.dps = 500
+        forever(None)
+
+    before = mpmath.mp.prec
+    with pytest.raises(TimeLimit):
+        within_time(0.05, work)
+    assert mpmath.mp.prec == before
+
+
+def test_work_that_swallows_every_exception_does_not_hold_up_the_caller():
+    stop = threading.Event()
+
+    def stubborn():
+        while not stop.is_set():
+            try:
+                stop.wait(0.01)
+            except BaseException:
+                continue
+
+    start = time.perf_counter()
+    with pytest.raises(TimeLimit):
+        within_time(0.05, stubborn)
+    stop.set()
+    assert time.perf_counter() - start < 3
+
+
+def test_no_exception_strays_when_work_ends_just_as_its_time_does(monkeypatch):
+    strays = []
+    monkeypatch.setattr(threading, "excepthook", strays.append)
+
+    def work(seconds):
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+        return seconds
+
+    def stress():
+        for turn in range(40):
+            try:
+                seconds = 0.006 + (turn % 9 - 4) * 1e-3
+                assert within_time(0.006, lambda seconds=seconds: work(seconds)) == seconds
+            except TimeLimit:
+                pass
+            except BaseException as error:
+                strays.append(error)
+
+    other = threading.Thread(target=stress)
+    other.start()
+    stress()
+    other.join()
+    assert strays == []
+
+
+def test_a_proof_runs_in_any_thread():
+    kinds = []
+    thread = threading.Thread(target=lambda: kinds.append(demo.proved((x + 1) ** 2, x**2 + 2 * x + 1).kind))
+    thread.start()
+    thread.join()
+    assert kinds == ["proved"]
