@@ -23,7 +23,7 @@ from torch.profiler import ProfilerActivity, profile
 from lemmata.classification import multilabel_cross_entropy, sparse_multilabel_cross_entropy
 
 POSITIVES = 8
-SHAPES = [(512, 10_000), (64, 100_000)]
+SHAPES = [(512, 10_000), (64, 100_000), (256, 100)]
 
 
 def blog(scores: Tensor, target: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def blog_sparse(scores: Tensor, index: Tensor, epsilon: float = 1e-7) -> Tensor:
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to keep what is freed: a page fault is a cost of the process before steady state, not of a loss."""
+    """Ask glibc to keep what is freed: page faults are a cost of the first steps, not of a loss."""
     if sys.platform == "linux":
         trim_threshold, mmap_threshold = -1, -3  # malloc.h
         ctypes.CDLL(None).mallopt(trim_threshold, 2**30)
@@ -165,7 +165,7 @@ def main() -> None:
             records.append(record)
             allocated = "-" if record["allocated"] is None else f"{record['allocated']:.1f}"
             print(
-                f"{record['case']:30}{record['median_ms']:10.1f}{record['min_ms']:9.1f}{record['ratio']:7.2f}"
+                f"{record['case']:30}{record['median_ms']:10.2f}{record['min_ms']:9.2f}{record['ratio']:7.2f}"
                 f"{record['saved']:7.2f}{allocated:>7}"
             )
     if options.json:

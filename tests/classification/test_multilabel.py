@@ -720,6 +720,24 @@ def test_compiles_whole(draw, function):
     )
 
 
+def test_transforms_compile_whole(draw):
+    s, y, theta = draw.scores(3, 6), draw.hard(3, 6), draw.scores(3)
+
+    def row(s, y, h):
+        return multilabel_cross_entropy(s, y, threshold=h)
+
+    rows, gradient = gradients(lambda s: multilabel_cross_entropy(s, y, threshold=theta, reduction="none"), s)
+    _, moved = torch.func.jvp(lambda s: torch.vmap(row)(s, y, theta), (s,), (s,))
+
+    @torch.compile(fullgraph=True, backend="aot_eager")
+    def compiled(s):
+        jvp = torch.func.jvp(lambda s: torch.vmap(row)(s, y, theta), (s,), (s,))
+        return torch.vmap(torch.func.grad(row))(s, y, theta), *jvp
+
+    for one, other in zip(compiled(s), (gradient, rows, moved), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler on the CPU")
 def test_compiles_to_machine_code(draw):
     compiled_agrees(soft_masked_loss, arguments(soft_masked_loss, draw, requires_grad=False), "inductor")
@@ -829,6 +847,16 @@ def test_few_temporaries_are_alive(draw, device, kind):
     assert s.nbytes <= max(alive) <= 1.6 * s.nbytes  # the gradient itself, and blocks of 1 MiB
 
 
+@pytest.mark.parametrize("function", EVERY)
+def test_no_value_is_read_off_the_cpu(draw, function):
+    inputs = [
+        x.to("meta") for x in arguments(function, draw, requires_grad=False)
+    ]  # there are no values there
+    rows, slope = gradients(lambda s: function(s, *inputs[1:]), inputs[0])
+    assert rows.device.type == slope.device.type == "meta"
+    assert slope.shape == inputs[0].shape
+
+
 # ------------------------------------------------------------------- failure: extreme input
 
 
@@ -862,6 +890,20 @@ def test_infinite_scores_on_the_wrong_side_cost_infinity_with_the_limiting_gradi
         assert gradient[0, 0] == 1
         assert gradient[1, 2] == -1
         assert gradient[2].tolist() == [0.5, 0.5, -1]
+
+
+def test_forward_mode_takes_infinite_scores_as_constants(device):
+    s, ds = column([[INF, 1.0], [-INF, 1.0], [2.0, 1.0]], device), column([[5.0, 2.0]], device).expand(3, 2)
+    y = torch.tensor([[0, 1]] * 3, device=device)
+    loss, moved = torch.func.jvp(lambda s: multilabel_cross_entropy(s, y, reduction="none"), (s,), (ds,))
+    assert loss.tolist()[0] == INF
+    torch.testing.assert_close(loss, multilabel_cross_entropy(s, y, reduction="none"), rtol=1e-14, atol=0)
+    share = torch.sigmoid(
+        column([1.0, 2.0], device)
+    )  # of the negative at 2 and, mirrored, of the positive at 1
+    expected = [-2 * (1 - share[0]), -2 * (1 - share[0]), 5 * share[1] - 2 * (1 - share[0])]
+    torch.testing.assert_close(moved[1:], torch.stack(expected)[1:], rtol=1e-13, atol=0)
+    assert not moved.isnan().any()
 
 
 def test_infinite_scores_with_soft_targets(device):
@@ -1037,7 +1079,7 @@ BAD_CALLS = {
          lambda s, y, i: dense(s, y[:, :2])),
         (ValueError, r"got \(3,\)", lambda s, y, i: dense(s, y[0])),
         (ValueError, r"got \(1, 3\)", lambda s, y, i: multilabel_divergence(s, s[:1])),
-        (ValueError, r"got \(1, 3\)", lambda s, y, i: subset_log_prob(s, y[:1])),
+        (ValueError, r"subset must have shape.*got \(1, 3\)", lambda s, y, i: subset_log_prob(s, y[:1])),
         (ValueError, r"index must have shape \(2, 1\).*got \(1, 1\)",
          lambda s, y, i: sparse(s, i[:1])),
         (ValueError, r"got \(1,\)", lambda s, y, i: sparse(s, i[0])),

@@ -34,7 +34,7 @@ def variance(law):
     return mean(lambda x: x**2, law) - mean(lambda x: x, law) ** 2
 
 
-# --- identity ------------------------------------------------------------------------------------------------
+# --- identity -----------------------------------------------------------------------------------------------
 
 
 def test_the_expectation_of_one_draw():
@@ -59,7 +59,7 @@ def test_matrices_tuples_and_events_can_be_cases_and_results():
     assert demo.instances(len, lambda name: sum(1 for _ in name), ["a_b", "50%"]).kind == "instances"
 
 
-# --- failure: a false claim ----------------------------------------------------------------------------------
+# --- failure: a false claim ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -114,7 +114,7 @@ def test_unequal_values_are_refused(left, right):
         demo.instances(lambda _: left, lambda _: right, [0])
 
 
-# --- failure: not exact, not a law, nothing to check -----------------------------------------------------------
+# --- failure: not exact, not a law, nothing to check --------------------------------------------------------
 
 
 @pytest.mark.parametrize("result", [0.5, 1.0, np.float64(1), sp.Float(1), "1", [1, 2], sp.pi.n(), None])

@@ -19,7 +19,7 @@ def refused(*args, error=ClaimFailed, match=None, **options):
         demo.induction(*args, **options)
 
 
-# --- identity ------------------------------------------------------------------------------------------------
+# --- identity -----------------------------------------------------------------------------------------------
 
 
 def test_the_sum_of_cubes():
@@ -48,7 +48,7 @@ def test_the_recursion_is_shown():
     assert "step: T → T + 1, n → n + 1" in evidence.details
 
 
-# --- failure: a false claim ----------------------------------------------------------------------------------
+# --- failure: a false claim ---------------------------------------------------------------------------------
 
 
 def test_true_at_two_and_three_but_false_at_four():
@@ -93,7 +93,7 @@ def test_a_simplifier_that_always_returns_zero_is_caught(monkeypatch):
     refused(T, n**2 + n, base={T: 0, n: 0}, step={T: T + 2 * n + 1, n: n + 1}, match="false after 1 steps")
 
 
-# --- failure: nothing is claimed, or the recursion is none -----------------------------------------------------
+# --- failure: nothing is claimed, or the recursion is none --------------------------------------------------
 
 
 @pytest.mark.parametrize(

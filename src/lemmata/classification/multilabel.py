@@ -390,7 +390,7 @@ def subset_log_prob(input: Tensor, subset: Tensor) -> Tensor:
         >>> subset_log_prob(scores, torch.tensor([1, 0, 1, 0, 0]))
         tensor(-1.2300)
     """
-    return -subset_cross_entropy(input, subset, reduction="none")
+    return -_subset_loss("subset", input, subset, None).to(input.dtype)
 
 
 def subset_cross_entropy(
@@ -419,16 +419,10 @@ def subset_cross_entropy(
         >>> torch.isclose(subset_cross_entropy(scores, target.bool(), max_size=3), bce)
         tensor(True)
     """
-    check_scores(input)
     check_reduction(reduction)
-    check_shape("target", target, input.shape)
-    if target.is_floating_point():
-        raise TypeError(f"target must be bool or integer 0 and 1, got {target.dtype}")
-    check_unit_interval("target", target)
     if max_size is not None:
         check_size("max_size", max_size)
-    rows = _subset_loss(input.to(compute_dtype(input)), target.to(torch.bool), max_size)
-    return reduce_rows(rows, reduction).to(input.dtype)
+    return reduce_rows(_subset_loss("target", input, target, max_size), reduction).to(input.dtype)
 
 
 # --------------------------------------------------------------------------- how the loss is computed
@@ -445,19 +439,21 @@ def _log_sums(
         target = target if input.shape[-1] else target[..., :0]
     arguments = (input, _row_threshold(threshold, input), target, mask, padding)
     # forward mode takes the plain operations: torch loses nested tangents in a Function (pytorch#197867)
-    forward_mode = not torch.compiler.is_compiling() and torch.autograd.forward_ad._current_level >= 0
+    forward_mode = torch.autograd.forward_ad._current_level >= 0
     return _plain_log_sums(*arguments) if forward_mode else _LogSums.apply(*arguments)
 
 
 class _LogSums(torch.autograd.Function):
     """log(1 + A) and log(1 + B) of each row: the sums over negatives and over positives.
 
-    Keeps its arguments and its two results. A backward that nothing differentiates again goes by blocks of
-    rows; any other is made of differentiable operations on whole tensors.
+    Keeps its arguments and its two results. Goes by blocks of rows, except while compiling and in a backward
+    that may be differentiated again: these are made of differentiable operations on whole tensors.
     """
 
     @staticmethod
     def forward(input, threshold, target, mask, padding):
+        if torch.compiler.is_compiling():
+            return _plain_log_sums(input, threshold, target, mask, padding)
         log_a, log_b = input.new_empty((2, *input.shape[:-1]), dtype=compute_dtype(input)).unbind()
         picked = _picked(input, threshold, target, mask, padding)
         if picked is not None:
@@ -610,8 +606,9 @@ def _weighted(input, threshold, target, mask, padding):
 
 
 def _peak_and_sum(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """m = max(0, x where w > 0) and sum w e^(x - m), differentiable also where w = 0."""
-    peak = F.pad(torch.where(w > 0, x, 0.0), (0, 1)).amax(-1, keepdim=True).detach()
+    """m = max(0, log of each term) and sum w e^(x - m), differentiable also where w = 0."""
+    logs = torch.where(w > 0, x + torch.where(w > 0, w, 1.0).log(), 0.0).detach()
+    peak = F.pad(logs, (0, 1)).amax(-1, keepdim=True)
     return peak, (w * torch.exp((x - peak).clamp(max=_log_top(x)))).sum(-1, keepdim=True)
 
 
@@ -640,8 +637,14 @@ def _slopes(input, threshold, target, mask, padding, g_a, g_b):
 # --------------------------------------------------------------------------- how subsets are computed
 
 
-def _subset_loss(s: Tensor, member: Tensor, max_size: int | None) -> Tensor:
+def _subset_loss(name: str, input: Tensor, subset: Tensor, max_size: int | None) -> Tensor:
     """log sum x_S / x_T over the subsets S, sorted by how many members leave T and how many others join."""
+    check_scores(input)
+    check_shape(name, subset, input.shape)
+    if subset.is_floating_point():
+        raise TypeError(f"{name} must be bool or integer 0 and 1, got {subset.dtype}")
+    check_unit_interval(name, subset)
+    s, member = input.to(compute_dtype(input)), subset.to(torch.bool)
     classes, size = s.shape[-1], member.sum(-1)
     if classes == 0:
         return s.sum(-1)
@@ -717,10 +720,7 @@ def _column(rows: float | Tensor) -> float | Tensor:
 
 def _blocks(input: Tensor) -> Iterator[tuple[Any, ...]]:
     """Indices that cut the leading axes in blocks which fit a cache (or keep a device busy)."""
-    if torch.compiler.is_compiling():
-        yield (Ellipsis,)
-    else:
-        yield from _cut(input.shape, 2**18 if input.device.type == "cpu" else 2**24)
+    return _cut(input.shape, 2**18 if input.device.type == "cpu" else 2**24)
 
 
 def _cut(shape: torch.Size, limit: int) -> Iterator[tuple[Any, ...]]:

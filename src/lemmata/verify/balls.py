@@ -103,7 +103,7 @@ def as_balls(box: Box) -> dict[sp.Symbol, arb]:
 
 
 def real_diff(expr: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
-    """The derivative on the real line; without that assumption SymPy differentiates ``Abs`` over the complex."""
+    """The derivative on the real line; else SymPy differentiates ``Abs`` in the complex plane."""
     real = {s: sp.Dummy(s.name, real=True) for s in expr.free_symbols}
     slope = sp.diff(expr.xreplace(real), real.get(symbol, symbol))
     return slope.xreplace({dummy: s for s, dummy in real.items()})

@@ -30,11 +30,11 @@ def induction(
     r"""Prove ``quantity relation closed`` along the recursion from ``base`` that ``step`` updates.
 
     The *state* is a handful of symbols, the keys of ``base`` and ``step``; ``closed`` is an expression in
-    them. Other symbols of ``closed`` and ``base`` are parameters, the same all along; those that occur only in
-    the values of ``step`` are new at every step. The proof holds for all of either. Base and step are both
-    reduced as in ``proved``. In the step the hypothesis is put in: ``quantity`` is replaced by ``closed``
-    (for ``>=`` by ``closed + d`` with any :math:`d \ge 0`; for ``<=`` by ``closed - d``). The recursion is
-    also run with random numbers and compared to 50 digits.
+    them. Other symbols of ``closed`` and ``base`` are parameters, the same all along; those that occur
+    only in the values of ``step`` are new at every step. The proof holds for all of either. Base and step
+    are both reduced as in ``proved``. In the step the hypothesis is put in: ``quantity`` is replaced by
+    ``closed`` (for ``>=`` by ``closed + d`` with any :math:`d \ge 0`; for ``<=`` by ``closed - d``). The
+    recursion is also run with random numbers and compared to 50 digits.
 
     Args:
         quantity: the symbol of the accumulated quantity.

@@ -90,7 +90,8 @@ def _exact(value: Any) -> np.ndarray:
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         value = value.double() if value.is_floating_point() else value.to(torch.int64)
-    return np.vectorize(mpmath.mpf, otypes=[object])(np.asarray(value, dtype=object))
+    with np.errstate(invalid="ignore"):  # a NaN is a number here
+        return np.vectorize(mpmath.mpf, otypes=[object])(np.asarray(value, dtype=object))
 
 
 @dataclass(frozen=True)

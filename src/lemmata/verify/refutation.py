@@ -75,7 +75,7 @@ def counterexample(
             rounded(point),
         )
     sign = {"==": r"\ne", ">=": "<", "<=": ">", ">": r"\le", "<": r"\ge"}[relation]
-    where = ",\\ ".join(f"{sp.latex(s)} = {sp.latex(v)}" for s, v in point.items())
+    where = ",\\ ".join(f"{sp.latex(s)} = {_latex(v)}" for s, v in point.items())
     return Evidence(
         claim.label,
         "counterexample",
@@ -95,6 +95,11 @@ def _point(at: Mapping[sp.Symbol, Any], *sides: sp.Expr) -> dict[sp.Symbol, sp.E
         if not allowed(v, symbol):
             raise ValueError(f"at takes {symbol} to {v}, which its assumptions do not allow")
     return point
+
+
+def _latex(v: sp.Expr) -> str:
+    """A number as a reader wants it: a float that was made exact, with six digits again."""
+    return sp.latex(sp.N(v, 6) if v.is_Rational and v.q > 10**6 else v)
 
 
 def _short(value: flint.arb) -> str:
