@@ -26,6 +26,7 @@ from lemmata.classification import (
     subset_log_prob,
     subset_marginals,
 )
+from lemmata.kernels.multilabel import _cut
 
 dense, sparse = multilabel_cross_entropy, sparse_multilabel_cross_entropy  # where a table needs short names
 mp.dps = 40
@@ -311,6 +312,8 @@ def test_mask_broadcasts_and_mean_is_over_rows_with_a_label(draw, device):
     )
     total = multilabel_cross_entropy(s, y, mask=rows, reduction="sum")
     torch.testing.assert_close(total, 2 * multilabel_cross_entropy(s[::2], y[::2]))
+    one = multilabel_cross_entropy(s, y, mask=rows & (torch.arange(3, device=device) == 2).unsqueeze(-1))
+    torch.testing.assert_close(one, multilabel_cross_entropy(s[2], y[2]))
     nothing, gradient = gradients(lambda s: multilabel_cross_entropy(s, y, mask=rows & ~rows), s)
     assert nothing == 0
     assert (gradient == 0).all()
@@ -484,6 +487,25 @@ def test_huge_scores_are_exact_to_rounding(device, dtype):
         gradient, [g for row in rows for g in exact_gradient(*row)], 4 * eps, torch.finfo(dtype).tiny
     )
     assert gradient[0].tolist()[:3] == [0.5, -1.0, 0.5]
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_the_plain_operations_agree_with_the_blocks(draw, kind, scale):
+    """Forward mode and second derivatives go another way than the loss and its gradient."""
+    s, direction = draw.scores(6, 7, scale=scale, dtype=torch.float32), draw.scores(6, 7, dtype=torch.float32)
+    t = draw.hard(6, 7) if kind == "hard" else draw.soft(6, 7, dtype=torch.float32).pow(8)
+
+    def loss(s):
+        return multilabel_cross_entropy(s, t, threshold=0.5, reduction="none")
+
+    rows, gradient = gradients(loss, s)
+    by_jvp, moved = torch.func.jvp(loss, (s,), (direction,))
+    close = resolution(torch.float32, min(scale, 100.0))
+    torch.testing.assert_close(by_jvp, rows, rtol=close, atol=1e-38)
+    torch.testing.assert_close(moved, (gradient * direction).sum(-1), rtol=close, atol=close)
+    by_graph = torch.func.grad(lambda s: loss(s).sum())(s)
+    torch.testing.assert_close(by_graph, gradient, rtol=close, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -773,6 +795,17 @@ def test_large_targets_that_only_look_sparse(draw):
     assert multilabel_cross_entropy(s, offset) == multilabel_cross_entropy(s, y)
 
 
+@pytest.mark.parametrize(
+    "shape", [(7,), (0, 5), (10, 5), (10, 50), (3, 4, 5), (3, 4, 50), (2, 3, 4, 5), (4, 0)]
+)
+def test_blocks_cover_every_row_once_within_the_limit(shape, device):
+    seen, limit = torch.zeros(shape, device=device), 40
+    sizes = [seen[at].add_(1).numel() for at in _cut(seen.shape, limit)]
+    assert (seen == 1).all()
+    assert all(size <= max(limit, shape[-1]) for size in sizes)
+    assert len(sizes) <= 1 + 2 * seen.numel() // limit
+
+
 def test_any_layout_and_arguments_unchanged(draw):
     base, y = draw.scores(5, 4, 3), draw.hard(5, 4, 3)
     views = [
@@ -842,9 +875,11 @@ def test_few_temporaries_are_alive(draw, device, kind):
     loss = sparse_multilabel_cross_entropy if kind == "sparse" else multilabel_cross_entropy
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         loss(s, labels).backward()
-    events = (e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]")
+    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
     alive = list(itertools.accumulate(e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())))
     assert s.nbytes <= max(alive) <= 1.6 * s.nbytes  # the gradient itself, and blocks of 1 MiB
+    asked = sum(max(0, event.nbytes()) for event in events)
+    assert asked <= (6 if kind == "sparse" else 20) * s.nbytes
 
 
 @pytest.mark.parametrize("function", EVERY)
@@ -894,15 +929,15 @@ def test_infinite_scores_on_the_wrong_side_cost_infinity_with_the_limiting_gradi
 
 def test_forward_mode_takes_infinite_scores_as_constants(device):
     s, ds = column([[INF, 1.0], [-INF, 1.0], [2.0, 1.0]], device), column([[5.0, 2.0]], device).expand(3, 2)
-    y = torch.tensor([[0, 1]] * 3, device=device)
+    s, ds, y = s.unsqueeze(1), ds.unsqueeze(1), torch.tensor([[[0, 1]]] * 3, device=device)
     loss, moved = torch.func.jvp(lambda s: multilabel_cross_entropy(s, y, reduction="none"), (s,), (ds,))
-    assert loss.tolist()[0] == INF
+    assert loss[0] == INF
     torch.testing.assert_close(loss, multilabel_cross_entropy(s, y, reduction="none"), rtol=1e-14, atol=0)
     share = torch.sigmoid(
         column([1.0, 2.0], device)
     )  # of the negative at 2 and, mirrored, of the positive at 1
     expected = [-2 * (1 - share[0]), -2 * (1 - share[0]), 5 * share[1] - 2 * (1 - share[0])]
-    torch.testing.assert_close(moved[1:], torch.stack(expected)[1:], rtol=1e-13, atol=0)
+    torch.testing.assert_close(moved[1:, 0], torch.stack(expected)[1:], rtol=1e-13, atol=0)
     assert not moved.isnan().any()
 
 
