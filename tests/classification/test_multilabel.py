@@ -1011,6 +1011,12 @@ def test_infinite_scores_in_subsets(device):
     assert subset_log_prob(nothing, torch.tensor([0, 0, 0], device=device)) == 0
 
 
+def test_no_classes_in_several_batch_axes(device):
+    none = torch.zeros(2, 3, 0, device=device)
+    for loss in (dense, subset_cross_entropy):
+        torch.testing.assert_close(loss(none, none.bool(), reduction="none"), torch.zeros(2, 3, device=device))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_classes_and_no_rows(device, dtype):
     none, empty = torch.zeros(3, 0, device=device, dtype=dtype), torch.zeros(0, 4, device=device, dtype=dtype)

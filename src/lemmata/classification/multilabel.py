@@ -1,9 +1,9 @@
 r"""Softmax and cross-entropy for many labels: the loss, its soft and sparse forms, and softmax over subsets.
 
-With scores :math:`s`, positives :math:`P`, negatives :math:`N` and a threshold :math:`\theta`,
+With scores :math:`s`, positives :math:`P`, negatives :math:`N` and a threshold :math:`s_0`,
 
-.. math:: L = \log\Bigl(e^{\theta} + \sum_{i\in N} e^{s_i}\Bigr)
-            + \log\Bigl(e^{-\theta} + \sum_{j\in P} e^{-s_j}\Bigr).
+.. math:: L = \log\Bigl(e^{s_0} + \sum_{i\in N} e^{s_i}\Bigr)
+            + \log\Bigl(e^{-s_0} + \sum_{j\in P} e^{-s_j}\Bigr).
 
 What holds for every function here:
 
@@ -66,10 +66,10 @@ def multilabel_cross_entropy(
     mask: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    r"""Cross-entropy for any number of labels per row, in which no class outweighs another.
+    r"""Cross-entropy for any number of labels per row, in which each side pushes with less than one unit.
 
-    .. math:: L = \log\Bigl(1 + \sum_i (1-t_i)\,e^{s_i-\theta}\Bigr)
-                + \log\Bigl(1 + \sum_i t_i\,e^{\theta-s_i}\Bigr)
+    .. math:: L = \log\Bigl(1 + \sum_i (1-t_i)\,e^{s_i-s_0}\Bigr)
+                + \log\Bigl(1 + \sum_i t_i\,e^{s_0-s_i}\Bigr)
 
     The gradients on all negatives sum to less than 1, and so do those on all positives, however many there
     are. Nothing but the arguments and two floats a row is kept for backward.
@@ -82,7 +82,7 @@ def multilabel_cross_entropy(
             1 in size and shared by weight among the infinite scores of that side (0 in forward mode), never
             NaN.
         target: ``(..., C)``; bool, integer 0 or 1, or float in [0, 1]: soft labels, which get their gradient.
-        threshold: the score :math:`\theta` that separates the two sides; a number, or a tensor that
+        threshold: the score :math:`s_0` that separates the two sides; a number, or a tensor that
             broadcasts to ``(...)`` and gets its gradient.
         mask: bool, broadcasts to ``(..., C)``; True where a label counts. Masked labels leave both sums,
             whatever their score. A row with all labels masked has loss 0 and gradient 0.

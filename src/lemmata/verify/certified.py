@@ -223,7 +223,7 @@ def root(
     return Evidence(
         claim.label,
         "certified",
-        rf"{sp.latex(expr)} = 0\iff {sp.latex(symbol)} = {sp.N(value, 15)} \pm {_latex_power(within)}",
+        rf"{sp.latex(symbol)} = {sp.N(value, 15)} \pm {_latex_power(within)}\iff {sp.latex(expr)} = 0",
         f"one sign change within {float(within):g}, and a derivative of one sign on [{low}, {high}]",
         plain=f"{expr} = 0 only at {symbol} = {sp.N(value, 15)} +- {float(within):g}",
     )
