@@ -1011,6 +1011,23 @@ def test_infinite_scores_in_subsets(device):
     assert subset_log_prob(nothing, torch.tensor([0, 0, 0], device=device)) == 0
 
 
+def test_several_batch_axes_count_rows_as_one_does(draw, device):
+    s, y, mask = draw.scores(2, 3, 5), draw.hard(2, 3, 5), draw.hard(2, 3, 5)
+    mask[0, :2], mask[1, 2] = False, False
+    flat = dense(s.flatten(0, 1), y.flatten(0, 1), mask=mask.flatten(0, 1))
+    torch.testing.assert_close(dense(s, y, mask=mask), flat)
+    threshold = draw.scores(2, 3)
+    assert torch.equal(predict_labels(s, threshold=threshold), s > threshold[..., None])
+
+
+def test_the_sparse_module_passes_its_padding_on(draw, device):
+    s, index = draw.scores(3, 5), torch.tensor([[0, 2], [1, -1], [4, -1]], device=device)
+    torch.testing.assert_close(SparseMultilabelCrossEntropy()(s, index), sparse(s, index))
+    moved = index.masked_fill(index == -1, -7)
+    torch.testing.assert_close(SparseMultilabelCrossEntropy(padding_index=-7)(s, moved), sparse(s, index))
+    assert "padding_index=-7" in repr(SparseMultilabelCrossEntropy(padding_index=-7))
+
+
 def test_no_classes_in_several_batch_axes(device):
     none = torch.zeros(2, 3, 0, device=device)
     for loss in (dense, subset_cross_entropy):
