@@ -89,6 +89,7 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: it warns of its own local connection
         timeout=SECONDS_PER_CELL,
         record_timing=False,
+        coalesce_streams=True,  # how a stream is cut into pieces is a matter of timing
         on_cell_start=show,
         resources={"metadata": {"path": str(folder)}},
     )
