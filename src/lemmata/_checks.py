@@ -1,13 +1,17 @@
 """What the public functions ask of their arguments, and the reductions they share."""
 
+
 import torch
 from torch import Tensor
 
 __all__ = [
     "broadcast",
+    "check_axis",
+    "check_floating",
     "check_reduction",
     "check_scores",
     "check_shape",
+    "check_sharpness",
     "check_size",
     "check_unit_interval",
     "compute_dtype",
@@ -19,12 +23,29 @@ __all__ = [
 FLOATING = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
+def check_floating(name: str, value: Tensor) -> None:
+    """Raise TypeError unless ``value`` is a tensor of real floating point."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if value.dtype not in FLOATING:
+        raise TypeError(f"{name} must be float64, float32, bfloat16 or float16, got {value.dtype}")
+
+
+def check_axis(name: str, value: Tensor, dim: int) -> int:
+    """``dim`` counted from the front; raise unless ``value`` is floating point with a nonempty axis ``dim``."""
+    check_floating(name, value)
+    if not isinstance(dim, int) or isinstance(dim, bool):
+        raise TypeError(f"dim must be an int, got {type(dim).__name__}")
+    if not -value.dim() <= dim < value.dim():
+        raise ValueError(f"dim must be an axis of {name} of shape {tuple(value.shape)}, got {dim}")
+    if value.shape[dim] == 0:
+        raise ValueError(f"{name} must have at least one entry along dim {dim}, got shape {tuple(value.shape)}")
+    return dim % value.dim()
+
+
 def check_scores(input: Tensor) -> None:
     """Raise TypeError unless ``input`` is real floating point, ValueError if it has no axis of classes."""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"input must be a tensor, got {type(input).__name__}")
-    if input.dtype not in FLOATING:
-        raise TypeError(f"input must be float64, float32, bfloat16 or float16, got {input.dtype}")
+    check_floating("input", input)
     if input.dim() == 0:
         raise ValueError("input must have a last axis of classes (..., C), got a scalar")
 
@@ -49,6 +70,14 @@ def check_size(name: str, value: int) -> None:
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
     if value < 0:
         raise ValueError(f"{name} must be at least 0, got {value}")
+
+
+def check_sharpness(sharpness: float) -> None:
+    """Raise TypeError unless ``sharpness`` is a number, ValueError unless it is in (0, inf]."""
+    if isinstance(sharpness, bool) or not isinstance(sharpness, int | float):
+        raise TypeError(f"sharpness must be a number, got {type(sharpness).__name__}")
+    if not sharpness > 0:
+        raise ValueError(f"sharpness must be positive (inf gives the hard operation), got {sharpness}")
 
 
 def check_reduction(reduction: str) -> None:
