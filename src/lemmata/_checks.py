@@ -32,14 +32,15 @@ def check_floating(name: str, value: Tensor) -> None:
 
 
 def check_axis(name: str, value: Tensor, dim: int) -> int:
-    """``dim`` counted from the front; raise unless ``value`` is floating point with a nonempty axis ``dim``."""
+    """``dim`` counted from the front; raise unless ``value`` is floating point and has entries along it."""
     check_floating(name, value)
     if not isinstance(dim, int) or isinstance(dim, bool):
         raise TypeError(f"dim must be an int, got {type(dim).__name__}")
     if not -value.dim() <= dim < value.dim():
         raise ValueError(f"dim must be an axis of {name} of shape {tuple(value.shape)}, got {dim}")
     if value.shape[dim] == 0:
-        raise ValueError(f"{name} must have at least one entry along dim {dim}, got shape {tuple(value.shape)}")
+        shape = tuple(value.shape)
+        raise ValueError(f"{name} must have at least one entry along dim {dim}, got shape {shape}")
     return dim % value.dim()
 
 

@@ -27,6 +27,16 @@ from . import statistics as _statistics
 from . import symbolic as _symbolic
 from .evidence import MIME, SYMBOLS, ClaimFailed, Evidence
 from .exact import expectation
+from .moments import (
+    SampleExpectation,
+    central_moment,
+    centred_sum,
+    cumulant,
+    power_sums,
+    raw_moments,
+    sample_expectation,
+    unbiased_estimator,
+)
 from .oracle import Errors, errors, oracle
 
 __all__ = [
@@ -35,10 +45,18 @@ __all__ = [
     "ClaimFailed",
     "Errors",
     "Evidence",
+    "SampleExpectation",
+    "central_moment",
+    "centred_sum",
     "claim",
+    "cumulant",
     "errors",
     "expectation",
     "oracle",
+    "power_sums",
+    "raw_moments",
+    "sample_expectation",
+    "unbiased_estimator",
 ]
 
 

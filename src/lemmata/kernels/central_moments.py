@@ -1,0 +1,90 @@
+"""Central moments in plain PyTorch: deviations in two passes, and the merge of two samples from six numbers.
+
+This is what runs today on every device, and what a fused kernel will be tested against.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["central_sums", "centred", "merge", "summary"]
+
+
+def centred(x: Tensor, dim: tuple[int, ...], share: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean over ``dim`` in two parts, their sum being exact, and the deviations from it.
+
+    The first pass finds a mean, the second the mean of what is left: the deviations keep their digits however
+    far from 0 the data lies, and those of a constant are exactly 0.
+
+    Args:
+        x: float32 or float64.
+        dim: the axes of the sample; they stay, with size 1.
+        share: weights that sum to 1 over ``dim``, in the shape of ``x``; None: 1/n each.
+    """
+
+    def mean(values: Tensor) -> Tensor:
+        if share is None:
+            return values.mean(dim, keepdim=True)
+        return (share * values).sum(dim, keepdim=True)
+
+    first = mean(x).detach()
+    if x.numel():  # rounding may put the mean of equal numbers beside them
+        first = first.clamp(x.amin(dim, keepdim=True).detach(), x.amax(dim, keepdim=True).detach())
+    deviations = x - first
+    rest = mean(deviations)
+    return first, rest, deviations - rest
+
+
+def central_sums(x: Tensor, dim: tuple[int, ...], order: int) -> list[Tensor]:
+    """M_2 ... M_order, the sums of powers of the deviations from the mean, over ``dim``."""
+    return _power_sums(centred(x, dim)[2], dim, order)
+
+
+def _power_sums(d: Tensor, dim: tuple[int, ...], order: int) -> list[Tensor]:
+    power, sums = d, []
+    for _ in range(order - 1):
+        power = power * d
+        sums.append(power.sum(dim))
+    return sums
+
+
+def summary(x: Tensor, dim: tuple[int, ...]) -> Tensor:
+    """Six numbers for a sample, ``(6, ...)``: count, mean, what rounding took from the mean, M2, M3, M4.
+
+    Of two samples with mean 1e8 and deviation 1, M2 together has 10 digits if the means are rounded, and 16
+    if not.
+    """
+    first, rest, d = centred(x, dim)
+    mean = _two_sum(first.squeeze(dim), rest.squeeze(dim))
+    n = math.prod([x.shape[axis] for axis in dim])
+    numbers = torch.stack([torch.full_like(mean[0], n), *mean, *_power_sums(d, dim, 4)])
+    return numbers if n else torch.zeros_like(numbers)
+
+
+def merge(a: Tensor, b: Tensor) -> Tensor:
+    """The six numbers of two samples together, from those of each; a sample of count 0 changes nothing.
+
+    With the shares p and q of the samples, the centre of the first moves by q delta and that of the second by
+    -p delta, delta being the difference of the means; the binomial theorem does the rest.
+    """
+    (n_a, mean_a, rest_a, a2, a3, a4), (n_b, mean_b, rest_b, b2, b3, b4) = a, b
+    n = n_a + n_b
+    p, q = n_a / n, n_b / n
+    delta = (mean_b - mean_a) + (rest_b - rest_a)
+    mean, rest = _two_sum(mean_a, rest_a + delta * q)
+    square = delta * delta
+    both = n_a * q * square  # M2 of two points of weights n_a and n_b at the two means
+    m2 = a2 + b2 + both
+    m3 = a3 + b3 + both * delta * (p - q) + 3 * delta * (p * b2 - q * a2)
+    m4 = a4 + b4 + both * square * (p * p - p * q + q * q)
+    m4 = m4 + 6 * square * (p * p * b2 + q * q * a2) + 4 * delta * (p * b3 - q * a3)
+    merged = torch.stack([n, mean, rest, m2, m3, m4])
+    return torch.where(n_a == 0, b, torch.where(n_b == 0, a, merged))
+
+
+def _two_sum(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """x + y rounded, and the error of the rounding (Knuth)."""
+    total = x + y
+    part = total - x
+    return total, (x - (total - part)) + (y - part)

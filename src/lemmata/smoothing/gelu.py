@@ -1,0 +1,333 @@
+r"""GELU, its elementary approximations, and the minimax fits that their constants come from.
+
+:math:`\operatorname{GELU}(x) = x\,\Phi(x)`. Every approximation here puts :math:`\sigma(2ax + 2bx^3)
+= \tfrac12\bigl(1 + \tanh(ax + bx^3)\bigr)` in the place of :math:`\Phi(x)`; they differ in two constants.
+
+Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415 (2016); Su, kexue.fm 7309
+(2020). The exchange algorithm: Remez (1934); Rice, "The Approximation of Functions", vol. 1 (1964), for
+families that are not linear.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lemmata._checks import check_floating, compute_dtype, is_wrapped
+
+__all__ = ["MinimaxFit", "gelu", "minimax_fit"]
+
+SLOPE = math.sqrt(2 / math.pi)  # of erf(x / sqrt 2) at 0
+LOGISTIC = 1.702  # minimises sup |Phi(x) - sigmoid(k x)|, to 4 digits: what the literature uses
+CUBIC = 0.044715  # minimises sup |erf(x / sqrt 2) - tanh(SLOPE (x + c x^3))|, to 5 digits: likewise
+# These minimise sup |GELU - approximation| itself, not sup |Phi - gate|:
+OWN_LOGISTIC = 1.7729339656167546  # k; leaves 0.013922
+OWN_TANH = 0.8001570785481036, 0.03470089343233105  # a and b, both free; leaves 2.7073e-4
+
+GATES = {  # a and b of the gate sigmoid(2 a x + 2 b x^3)
+    "tanh": (SLOPE, SLOPE * CUBIC),
+    "sigmoid": (LOGISTIC / 2, 0.0),
+    "tanh-minimax": OWN_TANH,
+    "sigmoid-minimax": (OWN_LOGISTIC / 2, 0.0),
+}
+FLAT = 512.0  # from here on every gate is 1 or 0 to the last bit, and its derivatives are 0
+
+
+# --------------------------------------------------------------------------- gelu
+
+
+def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
+    r"""The Gaussian error linear unit, exact or by a tanh or logistic form.
+
+    .. math:: \operatorname{GELU}(x) = x\,\Phi(x)
+              = \tfrac x2\operatorname{erfc}\Bigl(-\frac{x}{\sqrt2}\Bigr)
+
+    ================== ===================================== ====================
+    ``approximate``    in the place of :math:`\Phi(x)`       :math:`\sup|error|`
+    ================== ===================================== ====================
+    "none"             itself                                0
+    "tanh"             a = sqrt(2 / pi), b = 0.044715 a      4.73e-4
+    "sigmoid"          a = 1.702 / 2, b = 0                  2.03e-2
+    "tanh-minimax"     a = 0.80015708, b = 0.034700893       2.71e-4
+    "sigmoid-minimax"  a = 1.77293397 / 2, b = 0             1.39e-2
+    ================== ===================================== ====================
+
+    with :math:`\sigma(2ax + 2bx^3)`, which is :math:`\tfrac12(1 + \tanh(ax + bx^3))` without its cancellation
+    for negative x. The last two have the constants that are best for GELU; the usual ones are best for
+    :math:`\Phi`. Nothing cancels in the negative tail: the relative error is a few times :math:`x^2`
+    roundings, which is what rounding the argument of an exponential costs.
+
+    Implements :prf:ref:`gelu-erfc`, :prf:ref:`gelu-derivative`, :prf:ref:`gelu-tanh-local`,
+    :prf:ref:`gelu-own-minimax`.
+
+    Args:
+        x: any shape; float64, float32, bfloat16 or float16 (half types are computed in float32). ``inf``
+            gives ``inf`` with derivative 1, ``-inf`` gives 0 with derivative 0, NaN gives NaN.
+        approximate: one of the table. "none" and "tanh" mean what they mean in torch.
+
+    Returns:
+        The shape and the dtype of ``x``. Only ``x`` is kept for backward.
+
+    Raises:
+        TypeError: ``x`` is not a tensor of these types.
+        ValueError: ``approximate`` is not in the table.
+
+    Example:
+        >>> gelu(torch.tensor([-5.5, -1.0, 0.0, 1.0, 5.5]))
+        tensor([-1.0444e-07, -1.5866e-01,  0.0000e+00,  8.4134e-01,  5.5000e+00])
+        >>> gelu(torch.tensor([-1.0, 1.0]), approximate="tanh-minimax")
+        tensor([-0.1585,  0.8415])
+    """
+    check_floating("x", x)
+    if approximate != "none" and approximate not in GATES:
+        known = ", ".join(map(repr, ("none", *GATES)))
+        raise ValueError(f"approximate must be one of {known}, got {approximate!r}")
+    # forward mode takes the plain operations: torch loses nested tangents in a Function (pytorch#197867)
+    if torch.autograd.forward_ad._current_level >= 0:
+        y = _clipped(x.to(compute_dtype(x)))
+        return torch.where(x > FLAT, x, _value(y, approximate).to(x.dtype))
+    return _Gelu.apply(x, approximate)
+
+
+class _Gelu(torch.autograd.Function):
+    """Keeps x and nothing else."""
+
+    @staticmethod
+    def forward(x, form):
+        return _by_blocks(lambda x: _value(x.clamp(min=-FLAT), form), x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.form = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return _by_blocks(lambda x, grad: grad * _slope(_clipped(x), ctx.form), x, grad), None
+
+    @staticmethod
+    def vmap(info, in_dims, x, form):
+        return _Gelu.apply(x, form), in_dims[0]
+
+
+def _value(y: Tensor, form: str) -> Tensor:
+    """y times its gate; -inf must have been clipped, or it meets a gate of 0."""
+    return y * _gate(y, form)
+
+
+def _gate(y: Tensor, form: str) -> Tensor:
+    """Phi or what stands for it: a positive number without cancellation."""
+    if form == "none":
+        return torch.special.erfc(y * -math.sqrt(0.5)) / 2
+    return torch.sigmoid(_exponent(y, *GATES[form]))
+
+
+def _slope(y: Tensor, form: str) -> Tensor:
+    """The derivative: the gate, and y times the derivative of the gate; both infinities must be clipped."""
+    if form == "none":
+        return _gate(y, form) + y * torch.exp(y * y / -2) / math.sqrt(2 * math.pi)
+    a, b = GATES[form]
+    u = _exponent(y, a, b)
+    gate = torch.sigmoid(u)
+    return gate + y * gate * torch.sigmoid(-u) * (6 * b * y * y + 2 * a)  # 1 - gate would lose digits
+
+
+def _exponent(y: Tensor, a: float, b: float) -> Tensor:
+    return y * (2 * b * y * y + 2 * a) if b else y * (2 * a)
+
+
+def _clipped(x: Tensor) -> Tensor:
+    return x.clamp(-FLAT, FLAT)
+
+
+def _by_blocks(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """An elementwise function, computed in its dtype and given back in that of the first tensor.
+
+    Goes piece by piece, so that what it makes on the way stays in cache; as a whole where it may be
+    differentiated again.
+    """
+    x, dtype = tensors[0], compute_dtype(tensors[0])
+    whole = torch.is_grad_enabled() or torch.compiler.is_compiling() or is_wrapped(*tensors)
+    if whole or not x.is_contiguous():
+        return function(*(t.to(dtype) for t in tensors)).to(x.dtype)
+    out, size = torch.empty_like(x), 2**17 if x.device.type == "cpu" else 2**24
+    pieces = (t.reshape(-1).split(size) for t in (out, *tensors))
+    for piece, *parts in zip(*pieces, strict=True):
+        piece.copy_(function(*(part.to(dtype) for part in parts)))
+    return out
+
+
+# --------------------------------------------------------------------------- minimax_fit
+
+
+class MinimaxFit(NamedTuple):
+    """What :func:`minimax_fit` finds."""
+
+    parameters: Tensor  #: (m,), float64
+    error: float  #: the largest error on the domain
+    points: Tensor  #: (m + 1,), increasing, where the error is this large, with alternating sign
+
+
+@torch.no_grad()
+def minimax_fit(
+    f: Callable[[Tensor], Tensor],
+    g: Callable[..., Tensor],
+    initial: Sequence[float],
+    domain: tuple[float, float],
+) -> MinimaxFit:
+    r"""Parameters that make the largest error least: :math:`\min_\theta\max_{x}|f(x)-g(x,\theta)|`.
+
+    The exchange algorithm of Remez: level the error at m + 1 points with alternating sign (Newton, for m
+    parameters and the error), move the points to the extrema of the new error, repeat. It starts from the
+    least-squares fit near ``initial``, whose error changes sign m times in such a family. It ends when no
+    extremum exceeds the levelled error by more than 1e-12 of it, or by what float64 can tell.
+
+    The result has an error that alternates m + 1 times and that no small change of the parameters lowers
+    (checked). Where the family has the Haar property it is the best of *all*: polynomials, say, or a g that
+    is monotone in its one parameter. Extrema are sought between 4097 points, in float64, so a narrower peak
+    can be missed: certify what matters with ``lemmata.verify.claim(...).supremum``. Write f and g without
+    cancellation where the last digits count.
+
+    Implements :prf:ref:`gelu-alternation`.
+
+    Args:
+        f: a function of a float64 tensor, elementwise and differentiable, finite on the domain.
+        g: likewise, called as ``g(x, *parameters)`` with m tensors of shape ``()``.
+        initial: m numbers to start from.
+        domain: the ends of the interval, finite and increasing.
+
+    Returns:
+        Parameters, error and points, as float64 on the CPU. Where g meets f to rounding there are no points.
+
+    Raises:
+        ValueError: a domain or initial parameters that are not as above; f or g is not finite there.
+        RuntimeError: the error does not alternate m + 1 times (parameters that do the same, or a bad start);
+            it does but is no minimum (the Haar property fails); or the exchange does not converge.
+
+    Source: Rice, The Approximation of Functions, vol. 1 (1964), ch. 3 and 6.
+
+    Example:
+        >>> fit = minimax_fit(torch.exp, lambda x, a, b: a + b * x, (0.0, 0.0), (0.0, 1.0))
+        >>> round(fit.error, 6), fit.points.round(decimals=4).tolist()
+        (0.105933, [0.0, 0.5413, 1.0])
+    """
+    theta, grid = _checked(initial, domain)
+
+    def residual(x: Tensor, theta: Tensor) -> Tensor:
+        return (f(x) - g(x, *theta)).expand(x.shape)
+
+    if not residual(grid, theta).isfinite().all():
+        raise ValueError(f"f and g must be finite on the domain {domain}, at {theta.tolist()} they are not")
+    theta = _newton(residual, grid, theta)  # least squares: where to start, not what is asked for
+    noise = 8 * torch.finfo(torch.float64).eps * f(grid).abs().max().item()
+    for _ in range(ROUNDS):
+        points, values = _alternation(residual, grid, theta, noise)
+        error = torch.cat([values, residual(grid, theta)]).abs().max().item()
+        if error <= noise:
+            return MinimaxFit(theta, error, points)
+        if len(points) <= len(theta):
+            raise RuntimeError(
+                f"the error must alternate {len(theta) + 1} times, got {len(points)}: the parameters do not "
+                f"act independently, or initial={initial} is too far away"
+            )
+        points, values = _exchange(points, values, len(theta) + 1)
+        if error - values.abs().min().item() <= 1e-12 * error + noise:
+            _check_optimal(residual, points, values.sign(), theta)
+            return MinimaxFit(theta, error, points)
+        theta = _newton(residual, points, theta, values.sign())
+    raise RuntimeError(
+        f"the exchange did not converge, got parameters {theta.tolist()} with error {error:.6g}"
+    )
+
+
+def _checked(initial: Sequence[float], domain: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """The start as a tensor, and a grid that is denser towards the ends of the domain."""
+    theta, ends = _numbers("initial", initial), _numbers("domain", domain)
+    if len(theta) == 0 or not theta.isfinite().all():
+        raise ValueError(f"initial must be one or more finite numbers, got {initial}")
+    if len(ends) != 2 or not -math.inf < ends[0] < ends[1] < math.inf:
+        raise ValueError(f"domain must be two finite numbers in increasing order, got {domain}")
+    share = (1 - torch.linspace(0, math.pi, 4097, dtype=torch.float64).cos()) / 2
+    return theta, torch.lerp(ends[0], ends[1], share)
+
+
+def _numbers(name: str, values: Sequence[float]) -> Tensor:
+    try:
+        return torch.tensor([float(v) for v in values], dtype=torch.float64)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of numbers, got {values!r}") from None
+
+
+Residual = Callable[[Tensor, Tensor], Tensor]
+ROUNDS = 60  # halves an interval to the last bit; the other loops end much earlier, or not at all
+
+
+def _newton(residual: Residual, x: Tensor, theta: Tensor, signs: Tensor | None = None) -> Tensor:
+    """Gauss-Newton for residual = 0, or for residual = signs * (one more unknown); damped until it falls."""
+
+    def cost(theta: Tensor) -> Tensor:
+        r = residual(x, theta)
+        return r.square().sum() if signs is None else (signs * r).max() - (signs * r).min()
+
+    for _ in range(ROUNDS):
+        jacobian = torch.func.jacfwd(residual, argnums=1)(x, theta)
+        if signs is not None:
+            jacobian = torch.column_stack([jacobian, signs])
+        step = torch.linalg.lstsq(jacobian, -residual(x, theta)[:, None]).solution[: len(theta), 0]
+        trials = (theta + step / 2**halving for halving in range(ROUNDS))
+        better = next((trial for trial in trials if cost(trial) < cost(theta)), None)
+        if better is None:
+            break
+        theta = better
+    return theta
+
+
+def _alternation(residual: Residual, x: Tensor, theta: Tensor, noise: float) -> tuple[Tensor, Tensor]:
+    """The largest error of each stretch of one sign, refined between its neighbours: points and values."""
+    r = residual(x, theta)
+    told = (r.abs() > noise).nonzero()[:, 0]  # elsewhere the sign is rounding
+    starts = r[told].sign().diff().nonzero()[:, 0] + 1
+    peaks = [part[r[part].abs().argmax()] for part in told.tensor_split(starts.tolist()) if len(part)]
+    i = torch.tensor(peaks, dtype=torch.int64)
+    low, high = x[(i - 1).clamp(min=0)], x[(i + 1).clamp(max=len(x) - 1)]
+    points = _summits(lambda x: r[i].sign() * residual(x, theta), low, high)
+    return points, residual(points, theta)
+
+
+def _summits(height: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Tensor:
+    """Where the derivative turns negative, by bisection: more digits than comparing heights could give."""
+    slope = torch.func.grad(lambda x: height(x).sum())
+    first, last, falls, rises = low, high, slope(low) <= 0, slope(high) >= 0
+    for _ in range(ROUNDS):
+        middle = (low + high) / 2
+        rising = slope(middle) > 0
+        low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
+    return torch.where(falls, first, torch.where(rises, last, middle))  # ends of the domain to the last bit
+
+
+def _exchange(points: Tensor, values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``count`` of the extrema, the largest among them, with signs that still alternate."""
+    size, kept = values.abs().tolist(), list(range(len(values)))
+    while len(kept) > count:
+        least = min(kept, key=size.__getitem__)
+        if least in (kept[0], kept[-1]) or len(kept) == count + 1:
+            kept.remove(min(kept[0], kept[-1], key=size.__getitem__))
+        else:  # its neighbours have the same sign, and the larger may stay
+            at = kept.index(least)
+            kept.remove(min(kept[at - 1], kept[at + 1], key=size.__getitem__))
+            kept.remove(least)
+    return points[kept], values[kept]
+
+
+def _check_optimal(residual: Residual, points: Tensor, signs: Tensor, theta: Tensor) -> None:
+    """No small change of theta lowers the error at all points: a positive mean of its signed slopes is 0."""
+    slopes = torch.func.jacfwd(residual, argnums=1)(points, theta)  # (m + 1, m)
+    weights = signs * torch.linalg.qr(slopes, mode="complete").Q[:, -1]  # orthogonal to all of them
+    if weights.sign().sum().abs() < len(points):
+        raise RuntimeError(
+            f"the error alternates at {points.tolist()} but is no minimum: g lacks the Haar property on this "
+            "domain (take one side of 0 if f and g are odd or even)"
+        )
