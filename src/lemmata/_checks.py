@@ -1,6 +1,5 @@
 """What the public functions ask of their arguments, and the reductions they share."""
 
-
 import torch
 from torch import Tensor
 

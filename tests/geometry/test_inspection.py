@@ -1,0 +1,308 @@
+"""Reports on a user's model: what is measured, what is predicted, and that nothing is changed."""
+
+import math
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from lemmata.geometry import (
+    InitializationReport,
+    inspect_initialization,
+    log_norm_drift,
+    relu_correlation,
+)
+
+F64 = torch.float64
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def seeded(device="cpu", seed=7180):
+    return torch.Generator(device).manual_seed(seed)
+
+
+def draw(*shape, seed=7180, dtype=F64, device="cpu"):
+    return torch.randn(shape, generator=seeded(seed=seed), dtype=F64).to(device, dtype)
+
+
+def z_score(samples, expected):
+    return ((samples.mean() - expected) / (samples.std() / len(samples) ** 0.5)).item()
+
+
+# --------------------------------------------------------------------------- identity and agreement
+
+
+def network(depth=3, width=48, bias=False, seed=0, gain=2.0):
+    """He-initialised layers with ReLU, and a last one without."""
+    layers = []
+    for _ in range(depth):
+        layers += [nn.Linear(width, width, bias=bias), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Linear(width, 5, bias=bias))
+    generator = seeded(seed=seed)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=(gain / width) ** 0.5, generator=generator)
+    return model.double()
+
+
+def test_report_measures_norms_and_cosines():
+    model, x = network(depth=1), draw(6, 48)
+    first, second, last = inspect_initialization(model, x).rows
+    y = model[0](x)
+    assert (first.name, first.kind, first.shape) == ("0", "Linear", (6, 48))
+    assert (second.name, second.kind, last.shape) == ("1", "ReLU", (6, 5))
+    assert first.rms == pytest.approx(y.square().mean().sqrt().item(), rel=1e-14)
+    for row, before, after in [(first, x, y), (second, y, y.relu()), (last, y.relu(), model(x))]:
+        ratio = (after.square().sum(1) / before.square().sum(1)).log().mean().item()
+        cosines = torch.cosine_similarity(after[:, None], after, dim=-1)
+        assert row.log_ratio == pytest.approx(ratio, rel=1e-12)
+        pairs = [cosines[i, j].item() for i in range(6) for j in range(i)]
+        assert row.cosine == pytest.approx(sum(pairs) / 15, rel=1e-12)
+
+
+def test_theory_of_a_square_layer_is_the_drift():
+    model = network(depth=1, gain=1.0)
+    with torch.no_grad():
+        model[0].weight *= (1 / 48 / model[0].weight.square().mean()).sqrt()  # variance 1/m exactly
+    linear, relu, _ = inspect_initialization(model, draw(6, 48)).rows
+    drift, whole = log_norm_drift(48, 1), log_norm_drift(48, 1, activation="relu")
+    assert linear.predicted_log_ratio == pytest.approx(drift.mean, rel=1e-12)
+    assert linear.predicted_std == pytest.approx(drift.variance**0.5, rel=1e-14)
+    both = linear.predicted_log_ratio + math.log(2) + relu.predicted_log_ratio
+    assert both == pytest.approx(whole.mean, rel=1e-12)
+    assert linear.predicted_std**2 + relu.predicted_std**2 == pytest.approx(whole.variance, rel=1e-12)
+
+
+def test_theory_counts_the_bias():
+    model, x = network(depth=0, bias=True), draw(4, 48)
+    (row,) = inspect_initialization(model, x).rows
+    v, s2 = model[0].weight.square().mean(), model[0].bias.square().mean()
+    square = x.square().sum(1)
+    step = (5 * (v + s2 / square)).log().mean().item()
+    assert row.predicted_log_ratio == pytest.approx(log_norm_drift(5, 1).mean + step, rel=1e-12)
+    gram = v * x @ x.T + s2
+    size = gram.diagonal().sqrt()
+    cosines = gram / size.outer(size)
+    pairs = [cosines[i, j].item() for i in range(4) for j in range(i)]
+    assert row.predicted_cosine == pytest.approx(sum(pairs) / 6, rel=1e-12)
+
+
+def test_theory_of_relu_angles_is_the_correlation_map():
+    model, x = network(depth=1), draw(2, 48)
+    _, relu, _ = inspect_initialization(model, x).rows
+    rho = torch.cosine_similarity(*model[0](x), dim=0)
+    assert relu.predicted_cosine == pytest.approx(relu_correlation(rho).item(), rel=1e-12)
+
+
+def test_theory_is_what_networks_do_on_average():
+    """400 networks of width 48: mean, deviation and cosine of every layer, |z| < 4.5."""
+    x = draw(2, 48)
+    runs = [inspect_initialization(network(depth=2, seed=s), x).rows for s in range(400)]
+    for rows in zip(*runs, strict=True):
+        gap = torch.tensor([row.log_ratio - row.predicted_log_ratio for row in rows])
+        assert abs(z_score(gap, 0)) < 4.5
+        turn = torch.tensor([row.cosine - row.predicted_cosine for row in rows])
+        assert turn.mean().abs() < 0.02 + 4.5 * turn.std() / 20
+    one = [inspect_initialization(network(depth=2, seed=s), x[:1]).rows for s in range(400)]
+    for rows in zip(*one, strict=True):
+        gap = torch.tensor([row.log_ratio - row.predicted_log_ratio for row in rows])
+        assert abs(z_score(gap**2, rows[0].predicted_std ** 2)) < 4.5
+
+
+class Everything(nn.Module):
+    """Normalisation by batch and by spectrum, dropout, a buffer that counts, an in-place ReLU used twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.utils.parametrizations.spectral_norm(nn.Linear(12, 12))
+        self.norm, self.drop, self.act = nn.BatchNorm1d(12), nn.Dropout(0.5), nn.ReLU(inplace=True)
+        self.last = nn.Linear(12, 12)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x, shift=0.0):
+        self.calls += 1
+        x = self.act(self.linear(x + shift))
+        return self.act(self.last(self.drop(self.norm(x))))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_inspection_changes_nothing(training):
+    model = Everything().train(training)
+    model.norm.eval()
+    model(torch.randn(4, 12)).sum().backward()
+    model.norm.train(training)
+    x = torch.randn(8, 12, requires_grad=True)
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    grads = {name: p.grad.clone() for name, p in model.named_parameters()}
+    held = {name: id(buffer) for name, buffer in model.named_buffers()}
+    modes, original, rng = [m.training for m in model.modules()], x.detach().clone(), torch.get_rng_state()
+    report = inspect_initialization(model, (x, 1.0))
+    assert [row.name for row in report.rows] == ["linear", "act", "norm", "drop", "last", "act"]
+    assert torch.equal(torch.get_rng_state(), rng)
+    assert [m.training for m in model.modules()] == modes
+    assert {name: id(buffer) for name, buffer in model.named_buffers()} == held
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    for name, p in model.named_parameters():
+        assert torch.equal(p.grad, grads[name]), name
+    assert torch.equal(x, original)
+    assert x.grad is None
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    again = inspect_initialization(model, (x, 1.0))
+    assert again.rows[0] == report.rows[0]
+
+
+def test_relu_in_place_is_measured_against_what_it_overwrote():
+    x = draw(6, 12).float()
+    model = Everything().eval()
+    first = inspect_initialization(model, x).rows[1]
+    model.act = nn.ReLU()
+    second = inspect_initialization(model, x).rows[1]
+    assert first == second
+    assert first.log_ratio < -0.1
+    assert first.predicted_log_ratio is not None
+
+
+def test_hooks_go_when_the_model_fails():
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(4, 4))
+    with pytest.raises(RuntimeError):
+        inspect_initialization(model, torch.randn(5, 3))
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert model[1].num_batches_tracked == 0
+
+
+def test_vectors_are_slices_for_linear_and_examples_for_others():
+    model = nn.Sequential(
+        nn.Linear(6, 10), nn.ReLU(), nn.Flatten(), nn.Unflatten(1, (10, 7)), nn.Conv1d(10, 4, 3)
+    )
+    x = torch.randn(5, 7, 6)
+    rows = inspect_initialization(model, x).rows
+    y = model[0](x).reshape(35, 10)
+    ratio = (y.relu().square().sum(1) / y.square().sum(1)).log().mean().item()
+    assert rows[1].log_ratio == pytest.approx(ratio, rel=1e-5)
+    assert rows[2].log_ratio == pytest.approx(0, abs=1e-5)  # the same numbers, summed in another order
+    assert rows[2].predicted_log_ratio is None
+    assert rows[4].kind == "Conv1d"
+    assert rows[4].log_ratio is not None
+    assert rows[4].predicted_log_ratio is None
+    assert rows[4].predicted_cosine is None
+
+
+def test_relu_on_something_else_has_no_theory():
+    rows = inspect_initialization(
+        nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.ReLU()), draw(3, 4).float()
+    ).rows
+    assert [row.predicted_log_ratio is None for row in rows] == [False, True, True]
+
+
+def test_integers_single_examples_and_zeros_leave_blanks():
+    words = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4, bias=False))
+    embedding, linear = inspect_initialization(words, torch.tensor([[1]])).rows
+    assert (embedding.log_ratio, embedding.cosine) == (None, None)
+    assert linear.log_ratio is not None
+    assert (linear.cosine, linear.predicted_cosine) == (None, None)
+    (dead,) = inspect_initialization(nn.Linear(3, 3, bias=False), torch.zeros(2, 3)).rows
+    assert (dead.rms, dead.log_ratio, dead.predicted_log_ratio, dead.cosine) == (0, None, None, None)
+    x = torch.cat([torch.zeros(1, 4), draw(3, 4).float()])
+    with_zero, without = (inspect_initialization(words[1], part).rows[0] for part in (x, x[1:]))
+    for field in ("log_ratio", "predicted_log_ratio", "cosine", "predicted_cosine"):
+        assert getattr(with_zero, field) == pytest.approx(getattr(without, field), rel=1e-12)
+
+
+def test_many_vectors_are_paired_by_an_even_sample():
+    x = draw(600, 4)
+    (row,) = inspect_initialization(nn.Identity(), x).rows
+    some = x[::3]
+    cosines = torch.cosine_similarity(some[:, None], some, dim=-1)
+    assert row.cosine == pytest.approx((cosines.sum().item() - 200) / (200 * 199), rel=1e-10)
+
+
+def test_keyword_arguments_and_tuples_of_outputs_are_followed():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(4, 3, batch_first=True)
+            self.act = nn.Linear(3, 3)
+
+        def forward(self, x):
+            return self.act(input=self.rnn(input=x)[0])
+
+    rows = inspect_initialization(Recurrent(), torch.randn(2, 5, 4)).rows
+    assert [(row.name, row.shape) for row in rows] == [("rnn", (2, 5, 3)), ("act", (2, 5, 3))]
+    assert rows[1].predicted_log_ratio is not None
+
+
+def test_report_prints_a_table():
+    report = inspect_initialization(nn.Sequential(nn.Linear(48, 48), nn.Tanh()).double(), draw(4, 48))
+    lines = str(report).splitlines()
+    assert " ".join(lines[0].split()) == "layer kind output rms log ratio theory ± sd cosine theory"
+    assert len(lines) == 3
+    row = report.rows[0]
+    numbers = [row.log_ratio, row.predicted_log_ratio, row.predicted_std, row.cosine, row.predicted_cosine]
+    written = [f"{row.rms:.4g}", *(f"{x:.4f}" for x in numbers)]
+    assert lines[1].split() == ["0", "Linear", "(4,", "48)", *written]
+    assert len(lines[2].split()) == 7  # Tanh has no theory
+    assert repr(report) == str(report)
+    page = report._repr_html_()
+    assert page.count("<tr>") == 3
+    assert page.count("<th>") == 9
+    assert page.count("<td>") == 18
+    assert f"<td>{row.log_ratio:.4f}</td>" in page
+
+
+def test_report_escapes_names():
+    row = inspect_initialization(nn.Identity(), torch.ones(2, 2)).rows[0]._replace(name="<b>")
+    assert "&lt;b&gt;" in InitializationReport((row,))._repr_html_()
+
+
+def test_report_draws_running_sums():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    report = inspect_initialization(
+        nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8)), torch.randn(4, 8)
+    )
+    figure = report.plot()
+    measured, theory = (line.get_ydata() for line in figure.axes[0].lines)
+    a, b, c = report.rows
+    assert list(measured) == pytest.approx(
+        [a.log_ratio, a.log_ratio + b.log_ratio, sum(r.log_ratio for r in report.rows)]
+    )
+    assert theory[1] == pytest.approx(a.predicted_log_ratio + b.log_ratio)
+    assert theory[2] == pytest.approx(a.predicted_log_ratio + b.log_ratio + c.predicted_log_ratio)
+    band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() - band.min() >= 4 * a.predicted_std
+    widths = [2 * 2 * s for s in (a.predicted_std, (a.predicted_std**2 + c.predicted_std**2) ** 0.5)]
+    at_end = figure.axes[0].collections[0].get_paths()[0].vertices
+    last = at_end[at_end[:, 0] == 3][:, 1]
+    assert last.max() - last.min() == pytest.approx(widths[1])
+    cosines, predicted = (line.get_ydata() for line in figure.axes[1].lines)
+    assert list(cosines) == [r.cosine for r in report.rows]
+    assert predicted[0] == a.predicted_cosine
+    assert math.isnan(predicted[1])
+    matplotlib.pyplot.close(figure)
+
+
+def test_plot_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="plot needs matplotlib"):
+        InitializationReport(()).plot()
+
+
+# --------------------------------------------------------------------------- failure
+
+
+@pytest.mark.parametrize("model", [nn.Linear(2, 2, device="meta"), nn.LazyLinear(2)])
+def test_a_model_without_values_is_refused(model):
+    with pytest.raises(ValueError, match="model must have values in all its parameters, weight has none"):
+        inspect_initialization(model, torch.ones(1, 2))
+
+
+def test_bad_types_are_named():
+    with pytest.raises(TypeError, match="model must be a torch"):
+        inspect_initialization(torch.relu, torch.ones(1))
+    with pytest.raises(TypeError, match=r"input must be a tensor or a tuple .* got list"):
+        inspect_initialization(nn.Identity(), [1.0])
