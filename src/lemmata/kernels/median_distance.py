@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lemmata._checks import is_wrapped, readable
-from lemmata.kernels.gram_sums import batches, squared_distances, tiles
+from lemmata.kernels.gram_sums import TILE, batches, squared_distances, tiles
 
 __all__ = ["median_distance"]
 
@@ -97,12 +97,11 @@ def _sample(x: Tensor) -> Tensor:
     n, d = x.shape
     size = min(_KEPT, max(_FEW, math.ceil((n * n / _KEPT * _SPREAD) ** 2)))
     generator = torch.Generator().manual_seed(0)
-    parts = []
-    for start in range(0, size, part := max(1, _KEPT // (8 * max(1, d)))):
-        count = min(part, size - start)
-        i, step = (torch.randint(low, n, (count,), generator=generator) for low in (0, 1))
-        parts.append((x[i.to(x.device)] - x[((i + step) % n).to(x.device)]).square().sum(-1))
-    return torch.cat(parts)
+    drawn = x.new_empty(size)
+    for part in drawn.split(max(1, _KEPT // (8 * max(1, d)))):
+        i, step = (torch.randint(low, n, part.shape, generator=generator) for low in (0, 1))
+        part.copy_((x[i.to(x.device)] - x[((i + step) % n).to(x.device)]).square().sum(-1))
+    return drawn
 
 
 def _bracket(sample: Tensor, share: float, low: float, high: float) -> tuple[float, float]:
@@ -117,7 +116,10 @@ def _bracket(sample: Tensor, share: float, low: float, high: float) -> tuple[flo
 
 def _between(x: Tensor, low: float, high: float) -> tuple[int, int, Tensor]:
     """How many squared distances are less than low, how many are in [low, high], and these, or each k-th."""
-    above, inside, k, held, kept = 0, 0, 1, 0, [x.new_empty(0)]
+    above, inside, k, held = 0, 0, 1, 0
+    kept = x.new_empty(
+        _KEPT + TILE * TILE
+    )  # in one piece, since many small ones scatter the heap
     for i, j in tiles(len(x)):
         (d,) = squared_distances(x[None, i], x[None, j])
         mask = d >= low
@@ -125,13 +127,14 @@ def _between(x: Tensor, low: float, high: float) -> tuple[int, int, Tensor]:
             mask.triu_(1)
         above += int(mask.sum())
         new = _picked(d, mask.logical_and_(d <= high))
-        inside += len(new)
-        kept.append(new[::k])
-        held += len(kept[-1])
+        inside, new = inside + len(new), new[::k]
+        kept[held : held + len(new)] = new
+        held += len(new)
         if held > _KEPT:
-            kept, k = [torch.cat(kept)[::2]], 2 * k
-            held = len(kept[0])
-    return len(x) * (len(x) - 1) // 2 - above, inside, torch.cat(kept)
+            fewer = kept[:held:2].clone()
+            k, held = 2 * k, len(fewer)
+            kept[:held] = fewer
+    return len(x) * (len(x) - 1) // 2 - above, inside, kept[:held]
 
 
 def _picked(d: Tensor, mask: Tensor) -> Tensor:
