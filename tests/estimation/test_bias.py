@@ -212,6 +212,12 @@ def test_weights_broadcast(normal):
 DIMS = [None, (), 0, 1, -1, (0, 1), (0, -1), (-1, 1), (0, 1, 2)]
 
 
+def test_axes_count_from_both_ends(normal):
+    x = normal(3, 4, 5)
+    for dim in range(3):
+        torch.testing.assert_close(variance(x, dim=dim - 3), variance(x, dim=dim), rtol=0, atol=0)
+
+
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom")
 @pytest.mark.parametrize("correction", [0, 1, 2, 2.5, 30])
 def test_variance_is_that_of_torch(normal, device, correction):
@@ -1145,6 +1151,8 @@ BAD_CALLS = {
         (ValueError, r"weights must broadcast.* got \(3,\)", lambda x, i: variance(x, weights=x[:, 0])),
         (ValueError, r"other must hold moments of shape \(\), got \(5,\)",
          lambda x, i: Moments.of(x).merge(Moments.of(x, dim=0))),
+        (ValueError, r"other must hold moments of shape \(5,\), got \(\)",
+         lambda x, i: Moments.of(x, dim=0).merge(Moments.of(x))),
     ],
 }  # fmt: skip
 

@@ -12,7 +12,8 @@ from mpmath import mp
 from torch.autograd import gradcheck, gradgradcheck
 
 from lemmata.kernels.capped_simplex import capped_simplex
-from lemmata.kernels.elementary_symmetric import log_sum_exp, log_symmetric, log_times
+from lemmata.kernels.elementary_symmetric import log_symmetric
+from lemmata.kernels.log_space import log_sum_exp, log_times
 from lemmata.smoothing.approximations import (
     smooth_accuracy,
     smooth_fbeta,

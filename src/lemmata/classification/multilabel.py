@@ -36,7 +36,8 @@ from lemmata._checks import (
     readable,
     reduce_rows,
 )
-from lemmata.kernels.elementary_symmetric import log_sum_exp, log_symmetric, log_times
+from lemmata.kernels.elementary_symmetric import log_symmetric
+from lemmata.kernels.log_space import log_sum_exp, log_times
 from lemmata.kernels.multilabel import log_sums, mass, weighted
 
 __all__ = [

@@ -32,7 +32,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lemmata._checks import broadcast, check_axis, check_floating, check_size, compute_dtype, readable
 from lemmata.kernels.central_moments import central_sums, centred, merge, summary
-from lemmata.kernels.elementary_symmetric import log_sum_exp
+from lemmata.kernels.log_space import log_sum_exp
 
 __all__ = [
     "Jackknife",

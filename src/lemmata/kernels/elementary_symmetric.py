@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["log_sum_exp", "log_symmetric", "log_times"]
+from lemmata.kernels.log_space import log_sum_exp, log_times
+
+__all__ = ["log_symmetric"]
 
 
 def log_symmetric(s: Tensor, k: int) -> Tensor:
@@ -31,19 +33,3 @@ def _log_product(a: Tensor, b: Tensor) -> Tensor:
     terms = F.pad(log_times(a.unsqueeze(-1), b.unsqueeze(-2)), (0, n), value=-math.inf)  # (..., n, 2n)
     skewed = terms.flatten(-2)[..., :-n].unflatten(-1, (n, 2 * n - 1))  # row j moves j places to the right
     return log_sum_exp(skewed.transpose(-1, -2))
-
-
-def log_times(x: Tensor, y: Tensor) -> Tensor:
-    """x + y, where -inf (nothing) takes out even an infinite partner."""
-    return torch.where((x == -math.inf) | (y == -math.inf), -math.inf, x + y)
-
-
-def log_sum_exp(terms: Tensor) -> Tensor:
-    """log sum e^x over the last axis: -inf, inf or finite, without NaN in any derivative."""
-    top = torch.finfo(terms.dtype).max
-    terms = torch.where(terms > top, top, terms)
-    peak = terms.amax(-1, keepdim=True).detach().clamp(min=-top)
-    total = torch.exp(terms - peak).sum(-1)
-    nothing = total == 0
-    log = peak.squeeze(-1) + torch.where(nothing, 1.0, total).log()
-    return torch.where(nothing, -math.inf, torch.where(log >= top, math.inf, log))

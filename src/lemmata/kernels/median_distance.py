@@ -117,9 +117,7 @@ def _bracket(sample: Tensor, share: float, low: float, high: float) -> tuple[flo
 def _between(x: Tensor, low: float, high: float) -> tuple[int, int, Tensor]:
     """How many squared distances are less than low, how many are in [low, high], and these, or each k-th."""
     above, inside, k, held = 0, 0, 1, 0
-    kept = x.new_empty(
-        _KEPT + TILE * TILE
-    )  # in one piece, since many small ones scatter the heap
+    kept = x.new_empty(_KEPT + TILE * TILE)  # in one piece, since many small ones scatter the heap
     for i, j in tiles(len(x)):
         (d,) = squared_distances(x[None, i], x[None, j])
         mask = d >= low

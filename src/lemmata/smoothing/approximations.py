@@ -34,7 +34,8 @@ from lemmata._checks import (
     reduce_rows,
 )
 from lemmata.kernels.capped_simplex import capped_simplex, sigmoid
-from lemmata.kernels.elementary_symmetric import log_sum_exp, log_symmetric, log_times
+from lemmata.kernels.elementary_symmetric import log_symmetric
+from lemmata.kernels.log_space import log_sum_exp, log_times
 
 __all__ = [
     "smooth_accuracy",
