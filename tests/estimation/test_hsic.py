@@ -797,6 +797,16 @@ def test_vmap_and_jacobians(normal):
         torch.testing.assert_close(per_sample[0], g, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_unbiased_cka_of_equidistant_samples_is_no_number(normal, dtype):
+    """Their U with themselves is exactly 0; what rounding leaves of it must not pass for a value."""
+    for n in (4, 5, 10, 33):
+        x, y = torch.eye(n, dtype=dtype), normal(n, 3).to(dtype)
+        for pair in ((x, y), (y, x), (x, x)):
+            assert cka(*pair).isnan()
+    assert cka(normal(20, 2000).to(dtype), normal(20, 2000).to(dtype)).isfinite()
+
+
 def test_many_samples_have_no_median_under_transforms(normal, monkeypatch):
     monkeypatch.setattr(median_distance, "_KEPT", 30)
     monkeypatch.setattr(median_distance, "_FEW", 30)

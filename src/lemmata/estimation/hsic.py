@@ -8,8 +8,8 @@ What holds for every function here:
 
 * Samples are ``(..., n, d)``: n of them, of d numbers each, in float64, float32, bfloat16 or float16; other
   types raise TypeError, a missing axis ValueError. Batch dimensions broadcast. Half types are computed in
-  float32, sums are made in float64, and the output has the dtype that x and y promote to. Autocast changes
-  nothing.
+  float32. Tiles are summed in the dtype of the computation, their totals in float64, and the output has the
+  dtype that x and y promote to. Autocast changes nothing.
 * Kernels: ``"gaussian"`` :math:`e^{-d^2/2s^2}`, ``"laplace"`` :math:`e^{-d/s}`, ``"linear"``
   :math:`\langle x,x'\rangle`, ``"distance"`` :math:`-d`, with d the Euclidean distance; or a function of two
   tiles ``(s, d)``, ``(t, d)`` to ``(s, t)``, symmetric, used for both arguments (float32 or float64).
@@ -80,7 +80,9 @@ def hsic(
               - \frac2{n-2}\mathbf 1^\top\tilde K\tilde L\mathbf 1\Bigr]
 
     with :math:`H=I-\frac1n\mathbf 1\mathbf 1^\top`, and :math:`\tilde K,\tilde L` having 0 on the diagonal.
-    V is the plug-in estimator, at least 0 and biased upward; U is unbiased and can be negative.
+    V is the plug-in estimator: at least 0 for positive semidefinite kernels, and too large on average where x
+    and y are independent (where they depend strongly it can be too small). U is unbiased for a kernel that is
+    fixed beforehand (with ``"median"`` exactly so only under independence), and can be negative.
 
     No n x n matrix is made: tiles of the Gram matrices leave their row sums and the sum of
     :math:`K_{ij}L_{ij}`, and backward makes the tiles again. Linear kernels of few columns need no tiles.
@@ -151,8 +153,9 @@ def cka(
               = \frac{\operatorname{HSIC}(x,y)}{\sqrt{\operatorname{HSIC}(x,x)\operatorname{HSIC}(y,y)}}
 
     Linear CKA does not change when x or y is scaled, shifted or rotated. With ``"biased"`` it is in [0, 1],
-    and tends to 1 where d is far above n, whatever the data; with ``"unbiased"`` it is in [-1, 1]. It costs
-    one pass, as :func:`hsic` does. Where an argument is constant: NaN.
+    and tends to 1 where the effective dimensions of both arguments are far above n, dependent or not; with
+    ``"unbiased"`` it is in [-1, 1]. It costs one pass, as :func:`hsic` does. Where the HSIC of an argument
+    and itself is 0: NaN (it is constant or, with ``"unbiased"``, all its samples are equally far apart).
 
     Implements :prf:ref:`hsic-cka`.
 
@@ -291,10 +294,10 @@ def hsic_test(
     r"""Test whether two samples are independent.
 
     ``"permutation"`` shuffles y against x B times and counts: :math:`p=(1+b)/(1+B)`, where b shuffles have a
-    statistic of at least that of the data. Its level is exact, :math:`P(p\le\alpha)\le\alpha`, for any n,
+    statistic of at least that of the data. Its level holds, :math:`P(p\le\alpha)\le\alpha`, for any n,
     kernel and law (with the median bandwidth too, which no shuffle changes). A tie counts against rejection,
-    and what rounding could make of a tie counts as one: 32 rounding errors of the largest value that the
-    statistic can have, :math:`\sqrt{V(x,x)V(y,y)}`. Tiles are made again for each permutation, some
+    and what rounding could make of a tie counts as one: 32 rounding errors of
+    :math:`\sqrt{V(x,x)V(y,y)}`, which V cannot exceed. Tiles are made again for each permutation, some
     permutations at a time: O(n) memory, and about B times the time of :func:`hsic`. After a second, a
     terminal sees how far it is.
 
@@ -611,7 +614,7 @@ def hsic_nystrom(
     .. math:: K \approx K_{nm}K_{mm}^{+}K_{mn}
 
     for m samples drawn without replacement, the same for x and y. Projecting shrinks: the biased HSIC comes
-    out too small, by what the eigenvalues of the kernels leave after m, which for smooth kernels falls far
+    out too small, by an amount that falls with the eigenvalues of the kernels, and for smooth kernels far
     faster than the :math:`m^{-1/2}` of random features. O(nm^2) time, O(nm) memory, and O(n^2) time for
     ``bandwidth="median"``.
 
@@ -688,7 +691,13 @@ class _Pair(NamedTuple):
             pairs = ((x, y),) if only else ((x, y), (x, x), (y, y))
             return tuple(_linear(p, q, estimator) for p, q in pairs)
         sums = self.sums(squares=not only)
-        return tuple(_estimate(part, estimator) for part in ((sums,) if only else _three(sums)))
+        if only:
+            return (_estimate(sums, estimator),)
+        xy, xx, yy = (_estimate(part, estimator) for part in _three(sums))
+        if estimator == "unbiased":  # of equidistant samples only rounding is left
+            least = 32 * torch.finfo(self.x.dtype).eps / (n * (n - 3))
+            xx, yy = (torch.where(u <= least * k, math.nan, u) for u, k in ((xx, sums.kk), (yy, sums.ll)))
+        return xy, xx, yy
 
     def batched(self, value: Tensor) -> Tensor:
         return value.reshape((*self.batch, *value.shape[1:]))
