@@ -76,8 +76,8 @@ def init_variance(
     "fan_avg"        their mean            neither, unless they are equal; their compromise
     ================ ===================== ==================================================
 
-    The gain of ReLU, 2, is exact (half of a symmetric signal's square passes), so is that of leaky ReLU,
-    :math:`2/(1+a^2)`; those of tanh, 25/9, and of SELU, 9/16, are torch's, and empirical.
+    The squared gain of ReLU, 2, is exact (half of a symmetric signal's square passes), so is that of leaky
+    ReLU, :math:`2/(1+a^2)`; those of tanh, 25/9, and of SELU, 9/16, are torch's, and empirical.
 
     Implements :prf:ref:`initialization-norm`, :prf:ref:`initialization-fans`, :prf:ref:`initialization-relu`.
 
@@ -395,8 +395,8 @@ def expected_gram_error(m: int, n: int, *, kurtosis: float = 3.0) -> float:
 
     .. math:: \mathbb E\,\|W^\top W - I_n\|_F^2 = \frac{n(n-1) + n(\kappa-1)}m
 
-    For m = n and a Gaussian it is n + 1, while the zero matrix has n: a random square matrix is no nearer to
-    orthogonal than 0 is, although each entry of :math:`W^\top W - I` is small.
+    For m = n and a Gaussian it is n + 1, while the zero matrix has n: the Gram matrix of a random square
+    matrix is no nearer to I than 0 is, although each entry of :math:`W^\top W - I` is small.
 
     Implements :prf:ref:`initialization-gram`, :prf:ref:`initialization-far`.
 

@@ -71,7 +71,7 @@ class InitializationReport:
         """Two panels over the layers: the norm so far and the mean cosine, measured and by the theory.
 
         Where the theory says nothing of a layer, its curve of the norm takes the step that was measured. The
-        band is two standard deviations wide on each side.
+        band is two standard deviations, of a single vector, on each side; a mean over vectors scatters less.
 
         Raises:
             ImportError: matplotlib, which only this method needs, is not installed.
@@ -96,7 +96,8 @@ def inspect_initialization(model: nn.Module, input: Tensor | tuple[Any, ...]) ->
     of the random generators is put back. A layer is a module without submodules, and has one row per call;
     what is computed without a module (``F.relu``, ``+``) has none.
 
-    The theory is of independent Gaussian weights and holds for any input. It is given for
+    The theory is of independent Gaussian weights. Its log ratios hold for any input, its cosines for any
+    input of a wide layer. It is given for
 
     * ``nn.Linear`` with m outputs. With v and s² the mean squares of its weights and of its bias,
 
