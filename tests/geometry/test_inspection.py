@@ -254,6 +254,23 @@ def test_report_prints_a_table():
     assert f"<td>{row.log_ratio:.4f}</td>" in page
 
 
+def test_columns_of_the_table_are_flush():
+    """Text at its left, numbers at their right: every column begins, or ends, in the same place."""
+    model = nn.Sequential(nn.Linear(48, 120), nn.Sequential(nn.ReLU(), nn.Linear(120, 7)))
+    lines = str(inspect_initialization(model.double(), 1000 * draw(4, 48))).splitlines()
+    starts = [lines[0].index(word) for word in ("kind", "output")]
+    assert all(line[at - 1] == " " and line[at] != " " for line in lines for at in starts)
+    ends = [lines[0].index(word) + len(word) for word in ("rms", "log ratio", "theory", "± sd", "cosine")]
+    assert all(line[at - 1] != " " and line[at : at + 2] == "  " for line in lines for at in ends)
+
+
+def test_a_single_vector_is_one_vector():
+    (row,) = inspect_initialization(nn.Tanh(), draw(5)).rows
+    y = draw(5).tanh()
+    assert row.log_ratio == pytest.approx((y.square().sum() / draw(5).square().sum()).log().item())
+    assert row.cosine is None
+
+
 def test_report_escapes_names():
     row = inspect_initialization(nn.Identity(), torch.ones(2, 2)).rows[0]._replace(name="<b>")
     assert "&lt;b&gt;" in InitializationReport((row,))._repr_html_()
@@ -283,6 +300,14 @@ def test_report_draws_running_sums():
     assert list(cosines) == [r.cosine for r in report.rows]
     assert predicted[0] == a.predicted_cosine
     assert math.isnan(predicted[1])
+    (measured, theory), band = figure.axes[0].lines, figure.axes[0].collections[0]
+    same = matplotlib.colors.same_color
+    assert same(theory.get_color(), band.get_facecolor()[0, :3])
+    assert same(theory.get_color(), figure.axes[1].lines[1].get_color())
+    assert same(measured.get_color(), figure.axes[1].lines[0].get_color())
+    assert not same(measured.get_color(), theory.get_color())
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["measured", "theory"]
+    assert all(axes.get_xlabel() == "layer" and axes.get_ylabel() for axes in figure.axes)
     matplotlib.pyplot.close(figure)
 
 
