@@ -130,7 +130,7 @@ def hsic_from_gram(K: Tensor, L: Tensor, *, estimator: str = "unbiased") -> Tens
     n = K.shape[-1]
     if L.shape[-1] != n:
         raise ValueError(f"L must be {n} x {n} as K is, got shape {tuple(L.shape)}")
-    _check_estimator(estimator, n)
+    _check_estimator(estimator, n, name="K")
     a, b = (v.double() - v[..., :1, -1:].detach().double() for v in (K, L))
     p, q = (v.diagonal(dim1=-2, dim2=-1) for v in (a, b))
     zero = a.new_zeros(())
@@ -779,12 +779,12 @@ def _check_width(width: Width) -> float:
     return width
 
 
-def _check_estimator(estimator: str, n: float, least: int = 1) -> None:
+def _check_estimator(estimator: str, n: float, least: int = 1, name: str = "x") -> None:
     if estimator not in ("biased", "unbiased"):
         raise ValueError(f"estimator must be 'biased' or 'unbiased', got {estimator!r}")
     least = max(least, 4 if estimator == "unbiased" else 1)
     if n < least:
-        raise ValueError(f"there must be at least {least} samples here, got n = {n}")
+        raise ValueError(f"{name} must have at least {least} samples here, got n = {n}")
 
 
 def _check_gram(name: str, value: Tensor) -> None:
