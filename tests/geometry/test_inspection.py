@@ -271,6 +271,30 @@ def test_a_single_vector_is_one_vector():
     assert row.cosine is None
 
 
+def test_a_vector_of_0_has_no_ratio():
+    layer = nn.Linear(6, 6).double()
+    x = torch.cat([draw(3, 6), torch.zeros(1, 6)])
+    (row,), (without,) = (inspect_initialization(layer, v).rows for v in (x, x[:3]))
+    assert row.log_ratio == pytest.approx(without.log_ratio, rel=1e-12)
+
+
+def test_theory_of_relu_counts_the_last_axis():
+    model = nn.Sequential(nn.Linear(6, 20), nn.ReLU()).double()
+    deep = inspect_initialization(model, draw(5, 3, 6)).rows[1]
+    flat = inspect_initialization(model, draw(5, 3, 6).flatten(0, 1)).rows[1]
+    assert deep.predicted_std == flat.predicted_std
+    assert deep.predicted_log_ratio == flat.predicted_log_ratio
+
+
+def test_a_layer_that_returns_integers_has_no_row():
+    class Largest(nn.Module):
+        def forward(self, x):
+            return x.argmax(-1)
+
+    rows = inspect_initialization(nn.Sequential(nn.Linear(4, 4), Largest()).double(), draw(3, 4)).rows
+    assert [row.kind for row in rows] == ["Linear"]
+
+
 def test_report_escapes_names():
     row = inspect_initialization(nn.Identity(), torch.ones(2, 2)).rows[0]._replace(name="<b>")
     assert "&lt;b&gt;" in InitializationReport((row,))._repr_html_()
@@ -303,6 +327,8 @@ def test_report_draws_running_sums():
     (measured, theory), band = figure.axes[0].lines, figure.axes[0].collections[0]
     same = matplotlib.colors.same_color
     assert same(theory.get_color(), band.get_facecolor()[0, :3])
+    assert band.get_alpha() < 0.5
+    assert band.get_linewidth()[0] == 0  # of the band, and no line around it
     assert same(theory.get_color(), figure.axes[1].lines[1].get_color())
     assert same(measured.get_color(), figure.axes[1].lines[0].get_color())
     assert not same(measured.get_color(), theory.get_color())
