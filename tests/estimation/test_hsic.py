@@ -923,7 +923,7 @@ BAD_CALLS = [
     (ValueError, r"y must have as many samples as x, 5, got shape \(4, 5\)", lambda x: hsic(x, x[:4])),
     (ValueError, "batch dimensions that broadcast", lambda x: hsic(x.expand(2, 5, 5), x.expand(3, 5, 5))),
     (ValueError, "x must have at least 4 samples here, got n = 3", lambda x: hsic(x[:3], x[:3])),
-    (ValueError, "x must have at least 1 samples here, got n = 0", lambda x: hsic(x[:0], x[:0], estimator="biased")),
+    (ValueError, "x must have at least 1 samples here", lambda x: hsic(x[:0], x[:0], estimator="biased")),
     (ValueError, "at least 4 samples", lambda x: hsic_test(x[:3], x[:3], method="gamma")),
     (ValueError, "K must have at least 4 samples", lambda x: hsic_from_gram(x[:3, :3], x[:3, :3])),
     (ValueError, "at least 4 samples", lambda x: cka(x[:3], x[:3])),
