@@ -498,7 +498,7 @@ def test_constants_are_independent_of_everything(normal, device):
             assert hsic_test(constant, x, kernel=kernel, method="gamma").statistic == 0
 
 
-LEVELS = [("permutation", 10), ("permutation", 20), ("gamma", 10), ("gamma", 20), ("gamma", 100)]
+LEVELS = [(method, n) for method in ("permutation", "gamma") for n in (10, 20, 100)]
 
 
 @pytest.mark.parametrize(("method", "n"), LEVELS)
