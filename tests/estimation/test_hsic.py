@@ -379,7 +379,19 @@ def test_wide_bandwidths_keep_their_digits(normal):
         assert made * 1e12 == pytest.approx(linear, rel=tolerance)
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 182, 183, 300])
+def test_a_batch_of_gram_matrices_is_its_matrices(normal):
+    k, l = (v @ v.mT + v.shape[-1] for v in normal(2, 3, 5, 5))
+    for estimator in ("biased", "unbiased"):
+        singly = torch.stack([hsic_from_gram(a, b, estimator=estimator) for a, b in zip(k, l, strict=True)])
+        torch.testing.assert_close(hsic_from_gram(k, l, estimator=estimator), singly, rtol=1e-13, atol=1e-13)
+
+
+def test_two_features_are_enough_for_a_sketch(normal):
+    x, y = normal(2, 6, 3)
+    assert HSICSketch(2, bandwidth=1.0, generator=seeded(0)).update(x, y).value("biased") >= 0
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 182, 183, 300, 600])
 def test_the_median_is_exact(normal, monkeypatch, n):
     monkeypatch.setattr(median_distance, "_FEW", 100)
     shapes = [lambda z: z, lambda z: z.sign(), lambda z: (z.abs() > 2).double(), lambda z: (2 * z).round()]

@@ -31,7 +31,8 @@ from torch import distributed as dist
 from torch.utils.checkpoint import checkpoint
 
 from lemmata._checks import broadcast, check_axis, check_floating, check_size, compute_dtype, readable
-from lemmata.kernels.central_moments import central_sums, centred, merge, summary
+from lemmata.kernels.central_moments import central_sums, merge, summary
+from lemmata.kernels.centring import centred
 from lemmata.kernels.log_space import log_sum_exp
 
 __all__ = [

@@ -37,7 +37,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from lemmata._checks import check_floating, check_size, compute_dtype, readable
-from lemmata.kernels.central_moments import centred
+from lemmata.kernels.centring import centred
 from lemmata.kernels.feature_sums import FeatureSums
 from lemmata.kernels.gram_sums import TILE, Kernel, Sums, gram, gram_sums, tiles
 from lemmata.kernels.median_distance import median_distance

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lemmata.kernels.central_moments import centred
+from lemmata.kernels.centring import centred
 
 __all__ = ["FeatureSums"]
 
