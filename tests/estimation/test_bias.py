@@ -3,11 +3,7 @@
 import itertools
 import json
 import math
-import os
-import subprocess
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +13,6 @@ from scipy import stats
 from scipy.special import hyp2f1
 from torch.autograd import gradcheck, gradgradcheck
 
-import lemmata
 from lemmata.estimation import (
     Jackknife,
     Moments,
@@ -732,21 +727,10 @@ for world, cuts in ((1, []), (2, [77]), (3, [5, 5])):
 """
 
 
-def test_gloo_worlds_of_one_two_and_three(device, tmp_path):
+def test_gloo_worlds_of_one_two_and_three(device, run_ranks):
     if device != "cpu":
         pytest.skip("gloo works on the CPU")
-    source = str(Path(lemmata.__file__).parent.parent)
-    path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
-    ranks = [
-        subprocess.Popen([sys.executable, "-c", WORKER, str(rank), str(tmp_path)], text=True,
-                         env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE)
-        for rank in range(3)
-    ]  # fmt: skip
-    try:
-        lines = [rank.communicate(timeout=100)[0].splitlines() for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
+    lines = run_ranks(WORKER)
     x = torch.randn(101, 2, generator=torch.Generator().manual_seed(6747), dtype=F64).exp() + 1e6
     whole, columns = Moments.of(x), Moments.of(x, dim=0)
     assert [len(printed) for printed in lines] == [3, 2, 1]
