@@ -375,6 +375,46 @@ def test_wide_bandwidths_keep_their_digits(normal):
         assert made * 1e12 == pytest.approx(linear, rel=tolerance)
 
 
+def test_one_pass_finds_the_median_of_many(normal, monkeypatch):
+    """The bracket of a sample is so narrow that nothing is counted twice."""
+    passes, between = [], median_distance._between
+    monkeypatch.setattr(median_distance, "_between", lambda *a: passes.append(1) or between(*a))
+    x = normal(700, 3) + 5
+    assert torch.equal(median_distance._sample(x), median_distance._sample(x))
+    found, _ = median_distance.median_distance((x - x.mean(0))[None])
+    assert found.item() == pytest.approx(torch.pdist(x.cpu()).median().item(), rel=1e-11)
+    assert len(passes) == 1
+
+
+def test_tiles_share_their_memory(normal):
+    made = gram_sums.gram(normal(1, 40, 3), "gaussian")
+    first, second = (made.tile(slice(0, 20), part) for part in (slice(0, 20), slice(20, 40)))
+    assert first.data_ptr() == second.data_ptr() == made.memory.data_ptr()
+
+
+def test_landmarks_may_repeat(normal):
+    """Equal samples make the landmarks' Gram matrix singular: what rounding leaves of it must not count."""
+    x, y = pair(normal, 30)
+    x, y = torch.cat([x, x]), torch.cat([y, y])
+    options = {"bandwidth": 1.0, "estimator": "biased"}
+    whole = hsic_nystrom(x, y, landmarks=60, generator=seeded(), **options)
+    assert whole.item() == pytest.approx(hsic(x, y, **options).item(), rel=1e-8)
+
+
+def test_a_sketch_needs_four_samples_and_keeps_far_means(normal):
+    x, y = normal(4, 3), normal(4, 2)
+    sketch = HSICSketch(kernel="linear").update(x, y)
+    assert sketch.value().item() == pytest.approx(hsic(x, y, kernel="linear").item(), rel=1e-10)
+    assert HSICSketch(kernel="linear").update(x[:3], y[:3]).value().isnan()
+    far = (normal(300, 3) + 1e7).float()
+    merged = HSICSketch(kernel="linear")
+    for part in far.split([100, 200]):
+        merged.update(part, part)
+    assert merged.value().item() == pytest.approx(
+        hsic(far.double(), far.double(), kernel="linear").item(), rel=1e-9
+    )
+
+
 def test_a_batch_of_gram_matrices_is_its_matrices(normal):
     k, l = (v @ v.mT + v.shape[-1] for v in normal(2, 3, 5, 5))
     for estimator in ("biased", "unbiased"):
@@ -720,6 +760,34 @@ def test_gradients_of_both_orders(normal, tile, kernel):
         assert gradcheck(measure, (x, y), check_forward_ad=True, check_batched_grad=True)
         assert gradcheck(aligned, (x, y), fast_mode=True)
         assert gradgradcheck(measure, (x, y), fast_mode=True)
+
+
+def test_gradients_of_wide_linear_kernels_go_through_tiles(normal, tile):
+    """Few columns take moments instead; here there are more columns than samples."""
+    x, y = normal(5, 6).requires_grad_(), normal(5, 7).requires_grad_()
+    for estimator in ESTIMATORS:
+
+        def measure(x, y, estimator=estimator):
+            return hsic(x, y, kernel="linear", estimator=estimator)
+
+        def by_gram(x, y, estimator=estimator):
+            return hsic_from_gram(x @ x.mT, y @ y.mT, estimator=estimator)
+
+        slopes = (torch.autograd.grad(f(x, y), (x, y)) for f in (measure, by_gram))
+        for ours, expected in zip(*slopes, strict=True):
+            torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-12)
+        assert gradcheck(measure, (x, y), fast_mode=True)
+        assert gradgradcheck(measure, (x, y), fast_mode=True)
+
+
+def test_a_kernel_may_be_blind(normal, tile):
+    """A function that does not look at its arguments has the gradient 0."""
+    x, y = pair(normal, 6)
+    y.requires_grad_()
+    value = hsic(x, y, kernel=lambda a, b: torch.ones(len(a), len(b), dtype=a.dtype) + 0 * (a @ a.mT).sum())
+    assert value.abs() < 1e-12
+    (slope,) = torch.autograd.grad(value, y)
+    assert (slope == 0).all()
 
 
 def test_gradients_reach_one_argument_alone(normal, tile):
