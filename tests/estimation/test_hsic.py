@@ -25,6 +25,7 @@ from lemmata.estimation import (
     hsic_test,
 )
 from lemmata.kernels import gram_sums, median_distance
+from lemmata.kernels.feature_sums import FeatureSums
 
 MODULE = sys.modules["lemmata.estimation.hsic"]  # the package's name hsic is the function
 INF, NAN = math.inf, math.nan
@@ -379,7 +380,8 @@ def test_one_pass_finds_the_median_of_many(normal, monkeypatch):
     """The bracket of a sample is so narrow that nothing is counted twice."""
     passes, between = [], median_distance._between
     monkeypatch.setattr(median_distance, "_between", lambda *a: passes.append(1) or between(*a))
-    x = normal(700, 3) + 5
+    monkeypatch.setattr(median_distance, "_KEPT", 20_000)
+    x = normal(700, 3).exp()
     assert torch.equal(median_distance._sample(x), median_distance._sample(x))
     found, _ = median_distance.median_distance((x - x.mean(0))[None])
     assert found.item() == pytest.approx(torch.pdist(x.cpu()).median().item(), rel=1e-11)
@@ -399,6 +401,11 @@ def test_landmarks_may_repeat(normal):
     options = {"bandwidth": 1.0, "estimator": "biased"}
     whole = hsic_nystrom(x, y, landmarks=60, generator=seeded(), **options)
     assert whole.item() == pytest.approx(hsic(x, y, **options).item(), rel=1e-8)
+
+
+def test_means_of_features_keep_what_float32_rounds_off(normal):
+    phi = (normal(200, 3) + 1e4).float()
+    torch.testing.assert_close(FeatureSums.of(phi, phi).p, phi.double().mean(0), rtol=0, atol=2e-5)
 
 
 def test_a_sketch_needs_four_samples_and_keeps_far_means(normal):
