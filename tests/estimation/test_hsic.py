@@ -394,6 +394,22 @@ def test_tiles_share_their_memory(normal):
     assert first.data_ptr() == second.data_ptr() == made.memory.data_ptr()
 
 
+def test_landmarks_come_from_the_generator_alone(normal):
+    x, y = pair(normal, 40)
+    values = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        values.append(hsic_nystrom(x, y, landmarks=3, bandwidth=1.0, generator=seeded()))
+    assert torch.equal(*values)
+
+
+def test_the_least_p_value_is_a_thousandth_unless_asked_otherwise(normal):
+    x = normal(30, 1)
+    test = hsic_test(x, x, bandwidth=1.0, generator=seeded())
+    assert test.null.shape == (999,)
+    assert test.p_value == 0.001
+
+
 def test_landmarks_may_repeat(normal):
     """Equal samples make the landmarks' Gram matrix singular: what rounding leaves of it must not count."""
     x, y = pair(normal, 30)
