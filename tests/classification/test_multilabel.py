@@ -26,7 +26,7 @@ from lemmata.classification import (
     subset_log_prob,
     subset_marginals,
 )
-from lemmata.kernels.multilabel import _cut
+from lemmata.classification._multilabel.sums import cut
 
 dense, sparse = multilabel_cross_entropy, sparse_multilabel_cross_entropy  # where a table needs short names
 mp.dps = 40
@@ -800,7 +800,7 @@ def test_large_targets_that_only_look_sparse(draw):
 )
 def test_blocks_cover_every_row_once_within_the_limit(shape, device):
     seen, limit = torch.zeros(shape, device=device), 40
-    sizes = [seen[at].add_(1).numel() for at in _cut(seen.shape, limit)]
+    sizes = [seen[at].add_(1).numel() for at in cut(seen.shape, limit)]
     assert (seen == 1).all()
     assert all(size <= max(limit, shape[-1]) for size in sizes)
     assert len(sizes) <= 1 + 2 * seen.numel() // limit

@@ -1,33 +1,6 @@
 """Classification: losses that mean something."""
 
-from lemmata.classification import multilabel
-from lemmata.classification.multilabel import (
-    MultilabelCrossEntropy,
-    SparseMultilabelCrossEntropy,
-    log_elementary_symmetric,
-    minimum_multilabel_cross_entropy,
-    multilabel_cross_entropy,
-    multilabel_divergence,
-    optimal_scores,
-    predict_labels,
-    sparse_multilabel_cross_entropy,
-    subset_cross_entropy,
-    subset_log_prob,
-    subset_marginals,
-)
+from lemmata import _parts
+from lemmata.classification._multilabel import *
 
-__all__ = [
-    "MultilabelCrossEntropy",
-    "SparseMultilabelCrossEntropy",
-    "log_elementary_symmetric",
-    "minimum_multilabel_cross_entropy",
-    "multilabel",
-    "multilabel_cross_entropy",
-    "multilabel_divergence",
-    "optimal_scores",
-    "predict_labels",
-    "sparse_multilabel_cross_entropy",
-    "subset_cross_entropy",
-    "subset_log_prob",
-    "subset_marginals",
-]
+_parts.publish(__name__)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lemmata._checks import compute_dtype, is_wrapped
+from lemmata._torch import apply, batch_first, is_wrapped
+from lemmata.numerics.precision import compute_dtype
 
 __all__ = ["log_sums", "mass", "weighted"]
 
@@ -28,10 +29,7 @@ def log_sums(
         mask: bool ``(..., C)``, True where a label counts, or None.
         padding: None, or the entry of an index that stands for nothing.
     """
-    arguments = (input, threshold, target, mask, padding)
-    # forward mode takes the plain operations: torch loses nested tangents in a Function (pytorch#197867)
-    forward_mode = torch.autograd.forward_ad._current_level >= 0
-    return _plain_log_sums(*arguments) if forward_mode else _LogSums.apply(*arguments)
+    return apply(_LogSums, plain_log_sums, input, threshold, target, mask, padding)
 
 
 class _LogSums(torch.autograd.Function):
@@ -44,7 +42,7 @@ class _LogSums(torch.autograd.Function):
     @staticmethod
     def forward(input, threshold, target, mask, padding):
         if torch.compiler.is_compiling():
-            return _plain_log_sums(input, threshold, target, mask, padding)
+            return plain_log_sums(input, threshold, target, mask, padding)
         log_a, log_b = input.new_empty((2, *input.shape[:-1]), dtype=compute_dtype(input)).unbind()
         picked = _picked(input, threshold, target, padding)
         if picked is not None:
@@ -79,7 +77,7 @@ class _LogSums(torch.autograd.Function):
 
     @staticmethod
     def vmap(info, in_dims, *arguments):
-        front = (_front(x, dim, info.batch_size) for x, dim in zip(arguments, in_dims, strict=True))
+        front = (batch_first(x, dim, info.batch_size) for x, dim in zip(arguments, in_dims, strict=True))
         return _LogSums.apply(*front), (0, 0)
 
 
@@ -196,7 +194,7 @@ def weighted(input, threshold, target, mask, padding):
     return x, *_weights(target, mask, x.dtype)
 
 
-def _peak_and_sum(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+def peak_and_sum(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     """m = max(0, log of each term) and sum w e^(x - m), differentiable also where w = 0."""
     logs = torch.where(w > 0, x + torch.where(w > 0, w, 1.0).log(), 0.0).detach()
     peak = F.pad(logs, (0, 1)).amax(-1, keepdim=True)
@@ -205,14 +203,14 @@ def _peak_and_sum(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
 
 def mass(x: Tensor, w: Tensor) -> Tensor:
     """e^x / (1 + sum w e^x); where it would overflow (which needs w = 0) half the largest number."""
-    peak, total = _peak_and_sum(x, w)
+    peak, total = peak_and_sum(x, w)
     return torch.exp((x - peak - torch.log(torch.exp(-peak) + total)).clamp(max=_log_top(x)))
 
 
-def _plain_log_sums(input, threshold, target, mask, padding):
+def plain_log_sums(input, threshold, target, mask, padding):
     """What _LogSums gives, in differentiable operations; infinite scores count as constants."""
     x, *weights = weighted(input, threshold, target, mask, padding)
-    peaks_and_sums = (_peak_and_sum(y, w) for y, w in zip((x, -x), weights, strict=True))
+    peaks_and_sums = (peak_and_sum(y, w) for y, w in zip((x, -x), weights, strict=True))
     logs = ((peak + torch.log1p(torch.expm1(-peak) + total)).squeeze(-1) for peak, total in peaks_and_sums)
     return tuple(torch.where(log >= _top(log), math.inf, log) for log in logs)
 
@@ -235,16 +233,16 @@ def _column(rows: float | Tensor) -> float | Tensor:
 
 def _blocks(input: Tensor) -> Iterator[tuple[Any, ...]]:
     """Indices that cut the leading axes in blocks which fit a cache (or keep a device busy)."""
-    return _cut(input.shape, 2**18 if input.device.type == "cpu" else 2**24)
+    return cut(input.shape, 2**18 if input.device.type == "cpu" else 2**24)
 
 
-def _cut(shape: torch.Size, limit: int) -> Iterator[tuple[Any, ...]]:
+def cut(shape: torch.Size, limit: int) -> Iterator[tuple[Any, ...]]:
     if len(shape) == 1:
         yield ()
         return
     inner = math.prod(shape[1:])
     if inner > limit and len(shape) > 2:
-        yield from ((i, *rest) for i in range(shape[0]) for rest in _cut(shape[1:], limit))
+        yield from ((i, *rest) for i in range(shape[0]) for rest in cut(shape[1:], limit))
         return
     rows = max(1, limit // max(1, inner))
     yield from ((slice(i, i + rows),) for i in range(0, shape[0], rows))
@@ -253,13 +251,6 @@ def _cut(shape: torch.Size, limit: int) -> Iterator[tuple[Any, ...]]:
 def _part(at: tuple[Any, ...], *arguments: Any) -> list[Any]:
     """The same block of every tensor among the arguments."""
     return [x[at] if isinstance(x, Tensor) else x for x in arguments]
-
-
-def _front(x: Any, dim: int | None, size: int) -> Any:
-    """An argument with its vmapped axis in front."""
-    if not isinstance(x, Tensor):
-        return x
-    return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
 
 
 def _distinct(index: Tensor, padding: int) -> Tensor:

@@ -1,0 +1,156 @@
+"""What the public functions ask of their arguments, each check once: ``check.floating("x", x)``.
+
+Every error names the argument, says what it must be and what came. Values are read where that waits for no
+device and breaks no compiled graph and no transform (:func:`lemmata._torch.readable`); shapes and dtypes are
+checked everywhere.
+"""
+
+import numbers
+import operator
+from collections.abc import Iterable, Sequence
+from typing import SupportsIndex, TypeVar
+
+import torch
+from torch import Tensor
+
+from lemmata._torch import readable
+
+__all__ = [
+    "at_least",
+    "axis",
+    "broadcast",
+    "choice",
+    "floating",
+    "index",
+    "mask",
+    "number",
+    "positive",
+    "probability",
+    "scores",
+    "shape",
+    "tensor",
+    "within",
+]
+
+FLOATING = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+T = TypeVar("T", bound="str | None")
+
+
+def tensor(name: str, value: Tensor) -> None:
+    """Raise TypeError unless ``value`` is a tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+
+
+def floating(name: str, value: Tensor) -> None:
+    """Raise TypeError unless ``value`` is a tensor of real floating point."""
+    tensor(name, value)
+    if value.dtype not in FLOATING:
+        raise TypeError(f"{name} must be float64, float32, bfloat16 or float16, got {value.dtype}")
+
+
+def mask(name: str, value: Tensor) -> None:
+    """Raise TypeError unless ``value`` is a bool tensor."""
+    tensor(name, value)
+    if value.dtype != torch.bool:
+        raise TypeError(f"{name} must be bool, got {value.dtype}")
+
+
+def index(name: str, value: Tensor) -> None:
+    """Raise TypeError unless ``value`` is an int64 tensor."""
+    tensor(name, value)
+    if value.dtype != torch.int64:
+        raise TypeError(f"{name} must be int64, got {value.dtype}")
+
+
+def within(name: str, value: Tensor, count: int) -> None:
+    """Raise ValueError unless every entry of an index is in [0, count), where that can be read."""
+    if value.numel() and readable(value):
+        low, high = (bound.item() for bound in torch.aminmax(value))
+        if low < 0 or high >= count:
+            raise ValueError(f"{name} must be in [0, {count}), got values from {low} to {high}")
+
+
+def probability(name: str, value: Tensor) -> None:
+    """Raise ValueError unless all of ``value`` is in [0, 1] (integers: 0 or 1), where that can be read."""
+    if value.dtype != torch.bool and value.numel() and readable(value):
+        low, high = (bound.item() for bound in torch.aminmax(value))
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"{name} must be in [0, 1], got values from {low} to {high}")
+
+
+def axis(name: str, value: Tensor, dim: SupportsIndex) -> int:
+    """``dim`` counted from the front; raise unless ``value`` is floating point and has entries along it."""
+    floating(name, value)
+    at, sizes = integer("dim", dim), tuple(value.shape)
+    if not -len(sizes) <= at < len(sizes):
+        raise ValueError(f"dim must be an axis of {name} of shape {sizes}, got {at}")
+    if sizes[at] == 0:
+        raise ValueError(f"{name} must have at least one entry along dim {at}, got shape {sizes}")
+    return at % len(sizes)
+
+
+def scores(name: str, value: Tensor) -> None:
+    """Raise TypeError unless ``value`` is real floating point, ValueError if it has no axis of classes."""
+    floating(name, value)
+    if value.dim() == 0:
+        raise ValueError(f"{name} must have a last axis of classes (..., C), got a scalar")
+
+
+def shape(name: str, value: Tensor, sizes: Sequence[int], beside: str = "input") -> None:
+    """Raise TypeError unless ``value`` is a tensor, ValueError unless it has the shape another asks for."""
+    tensor(name, value)
+    if tuple(value.shape) != tuple(sizes):
+        raise ValueError(f"{name} must have shape {tuple(sizes)} beside {beside}, got {tuple(value.shape)}")
+
+
+def broadcast(name: str, value: Tensor, sizes: Sequence[int]) -> Tensor:
+    """``value`` expanded to ``sizes``; ValueError where it does not fit."""
+    tensor(name, value)
+    pairs = zip(reversed(value.shape), reversed(sizes), strict=False)
+    if value.dim() > len(sizes) or any(v not in (1, s) for v, s in pairs):
+        raise ValueError(f"{name} must broadcast to {tuple(sizes)}, got {tuple(value.shape)}")
+    return value.expand(*sizes)
+
+
+def integer(name: str, value: SupportsIndex) -> int:
+    """``value`` as an int, of Python or NumPy; TypeError for anything else, and for a bool."""
+    if not isinstance(value, bool | Tensor):
+        try:
+            return operator.index(value)
+        except TypeError:
+            pass
+    raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+
+
+def at_least(name: str, value: SupportsIndex, least: int = 0) -> int:
+    """``value`` as an int; TypeError unless it is one, ValueError if it is below ``least``."""
+    whole = integer(name, value)
+    if whole < least:
+        raise ValueError(f"{name} must be at least {least}, got {whole}")
+    return whole
+
+
+def number(name: str, value: float) -> float:
+    """``value`` as a float; TypeError unless it is a real number, of Python or NumPy, and for a bool."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    return float(value)
+
+
+def positive(name: str, value: float, at_infinity: str = "") -> float:
+    """``value`` as a float in (0, inf]; what ``inf`` means goes into the error."""
+    size = number(name, value)
+    if not size > 0:
+        hint = f" ({at_infinity})" if at_infinity else ""
+        raise ValueError(f"{name} must be positive{hint}, got {value}")
+    return size
+
+
+def choice(name: str, value: T, known: Iterable[T]) -> None:
+    """Raise ValueError unless ``value`` is one of the ``known`` names."""
+    names = list(known)
+    if not isinstance(value, str | None) or value not in names:
+        *most, last = map(repr, names)
+        listed = f"{', '.join(most)} or {last}" if most else last
+        raise ValueError(f"{name} must be {listed}, got {value!r}")
