@@ -110,7 +110,7 @@ def broadcast(name: str, value: Tensor, sizes: Sequence[int]) -> Tensor:
     pairs = zip(reversed(value.shape), reversed(sizes), strict=False)
     if value.dim() > len(sizes) or any(v not in (1, s) for v, s in pairs):
         raise ValueError(f"{name} must broadcast to {tuple(sizes)}, got {tuple(value.shape)}")
-    return value.expand(*sizes)
+    return value.expand(tuple(sizes))
 
 
 def integer(name: str, value: SupportsIndex) -> int:

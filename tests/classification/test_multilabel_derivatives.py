@@ -1,0 +1,157 @@
+"""Derivatives of the multi-label losses in every mode, under every transform, compiled."""
+
+import itertools
+import shutil
+
+import pytest
+import torch
+from classification.multilabel_cases import (
+    EVERY,
+    arguments,
+    divergence,
+    hard_loss,
+    marginals,
+    padded,
+    soft_masked_loss,
+    sparse_loss,
+    symmetric,
+)
+from helpers import DEVICES, DTYPES, gradients
+from torch.autograd import gradcheck, gradgradcheck
+
+from lemmata.classification import (
+    multilabel_cross_entropy,
+    multilabel_divergence,
+    predict_labels,
+    sparse_multilabel_cross_entropy,
+    subset_cross_entropy,
+    subset_log_prob,
+    subset_marginals,
+)
+
+pytestmark = pytest.mark.parametrize("device", DEVICES)
+
+
+# ------------------------------------------------------------------- agreement
+
+
+@pytest.mark.parametrize("function", EVERY)
+def test_derivatives_in_every_mode(draw, function):
+    inputs = arguments(function, draw)
+    assert gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True)
+    if function is not marginals:  # a derivative already
+        assert gradgradcheck(function, inputs, check_fwd_over_rev=function is not divergence)
+
+
+@pytest.mark.parametrize("function", [hard_loss, soft_masked_loss, sparse_loss, symmetric, padded])
+def test_hessians_agree_whichever_way_they_are_made(draw, function):
+    first, *rest = arguments(function, draw, requires_grad=False)
+    jacfwd, jacrev = torch.func.jacfwd, torch.func.jacrev
+
+    def total(s):
+        return function(s, *rest).sum()
+
+    expected = torch.autograd.functional.hessian(total, first)
+    for outer, inner in itertools.product((jacfwd, jacrev), repeat=2):
+        torch.testing.assert_close(outer(inner(total))(first), expected, rtol=1e-10, atol=1e-13)
+
+
+def test_second_derivatives_at_hard_float_targets(draw):
+    s, t = draw.normal(3, 5), draw.labels(3, 5).double()
+
+    def slope(t, s):
+        return torch.func.grad(lambda s: multilabel_cross_entropy(s, t, reduction="sum"))(s)
+
+    mixed = torch.func.jacrev(slope)(t, s)
+    step = 1e-6  # into [0, 1]
+    direction = torch.where(t == 0, 1.0, -1.0)
+    for row, label in itertools.product(range(3), range(5)):
+        moved = t.clone()
+        moved[row, label] += step * direction[row, label]
+        secant = (slope(moved, s) - slope(t, s)) / (step * direction[row, label])
+        torch.testing.assert_close(mixed[:, :, row, label], secant, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["bool", "int", "soft"])
+def test_vmap_and_per_sample_gradients(draw, kind):
+    s, y = draw.normal(4, 6), draw.labels(4, 6)
+    y = {"bool": y, "int": y.long(), "soft": draw.uniform(4, 6)}[kind]
+    rows, gradient = gradients(lambda s: multilabel_cross_entropy(s, y, reduction="none"), s)
+    torch.testing.assert_close(torch.vmap(multilabel_cross_entropy)(s, y), rows)
+    torch.testing.assert_close(torch.vmap(multilabel_cross_entropy, in_dims=(1, 1))(s.T, y.T), rows)
+    torch.testing.assert_close(torch.vmap(multilabel_cross_entropy, in_dims=(0, None))(s, y[0])[0], rows[0])
+    torch.testing.assert_close(torch.vmap(torch.func.grad(multilabel_cross_entropy))(s, y), gradient)
+    through = s.clone().requires_grad_()
+    torch.vmap(multilabel_cross_entropy)(through, y).sum().backward()
+    torch.testing.assert_close(through.grad, gradient)
+    thresholds = draw.normal(3)
+    by_threshold = torch.vmap(lambda h: multilabel_cross_entropy(s, y, threshold=h))(thresholds)
+    torch.testing.assert_close(by_threshold[1], multilabel_cross_entropy(s, y, threshold=thresholds[1]))
+
+
+def test_vmap_of_the_others(draw, device):
+    s, y = draw.normal(4, 6), draw.labels(4, 6)
+    index = torch.tensor([[0, 2, -1], [5, 5, 1], [-1, -1, -1], [1, 2, 3]], device=device)
+    rows, gradient = gradients(lambda s: sparse_multilabel_cross_entropy(s, index, reduction="none"), s)
+    torch.testing.assert_close(torch.vmap(sparse_multilabel_cross_entropy)(s, index), rows)
+    torch.testing.assert_close(
+        torch.vmap(torch.func.grad(sparse_multilabel_cross_entropy))(s, index), gradient
+    )
+    assert torch.equal(torch.vmap(predict_labels)(s), predict_labels(s))
+    torch.testing.assert_close(torch.vmap(subset_log_prob)(s, y), subset_log_prob(s, y))
+    torch.testing.assert_close(torch.vmap(lambda s: subset_marginals(s, 2))(s), subset_marginals(s, 2))
+    rows, gradient = gradients(lambda s: subset_cross_entropy(s, y, max_size=6, reduction="none"), s)
+    per_sample = torch.vmap(torch.func.grad(lambda s, y: subset_cross_entropy(s, y, max_size=6)))(s, y)
+    torch.testing.assert_close(per_sample, gradient)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_autocast_changes_nothing(draw, device, dtype):
+    s, y, t = draw.normal(3, 6, dtype=dtype), draw.labels(3, 6), draw.uniform(3, 6, dtype=dtype)
+    for function, labels in ((multilabel_cross_entropy, y), (multilabel_cross_entropy, t),
+                             (sparse_multilabel_cross_entropy, y.long().topk(2).indices),
+                             (multilabel_divergence, t), (subset_cross_entropy, y)):  # fmt: skip
+        plain = gradients(lambda s, f=function, y=labels: f(s, y), s)
+        with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
+            cast = gradients(lambda s, f=function, y=labels: f(s, y), s)
+        for one, other in zip(plain, cast, strict=True):
+            assert one.dtype == other.dtype == dtype
+            assert torch.equal(one, other)
+
+
+def compiled_agrees(function, inputs, backend):
+    torch._dynamo.reset()
+    compiled = torch.compile(function, fullgraph=True, backend=backend)
+    for one, other in zip(gradients(compiled, *inputs), gradients(function, *inputs), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("function", EVERY)
+def test_compiles_whole(draw, function):
+    inputs = arguments(function, draw, requires_grad=False)
+    compiled_agrees(
+        lambda s, *rest: function(s, *rest).sum() + 0 * sum(r.sum() for r in rest), inputs, "aot_eager"
+    )
+
+
+def test_transforms_compile_whole(draw):
+    s, y, theta = draw.normal(3, 6), draw.labels(3, 6), draw.normal(3)
+
+    def row(s, y, h):
+        return multilabel_cross_entropy(s, y, threshold=h)
+
+    rows, gradient = gradients(lambda s: multilabel_cross_entropy(s, y, threshold=theta, reduction="none"), s)
+    _, moved = torch.func.jvp(lambda s: torch.vmap(row)(s, y, theta), (s,), (s,))
+
+    @torch.compile(fullgraph=True, backend="aot_eager")
+    def compiled(s):
+        jvp = torch.func.jvp(lambda s: torch.vmap(row)(s, y, theta), (s,), (s,))
+        return torch.vmap(torch.func.grad(row))(s, y, theta), *jvp
+
+    for one, other in zip(compiled(s), (gradient, rows, moved), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler on the CPU")
+def test_compiles_to_machine_code(draw):
+    compiled_agrees(soft_masked_loss, arguments(soft_masked_loss, draw, requires_grad=False), "inductor")
