@@ -1,4 +1,5 @@
-"""What the theme has to be told: where the repository is, if anywhere, and which scripts nothing uses.
+"""What Sphinx and the theme have to be told: which texts are no pages, where the repository is, if anywhere,
+and which scripts nothing uses.
 
 The publishing workflow sets ``LEMMATA_REPOSITORY`` (its URL), ``LEMMATA_REF`` (the tag that is built) and
 ``LEMMATA_BRANCH`` (where edits go). Only then do pages link to Colab and to the repository: no source file
@@ -10,10 +11,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+
+
+def twins(book: Path) -> list[str]:
+    """The texts that stand beside a notebook of their name: the notebook is the page."""
+    notebooks = sorted(book.glob("*/*.ipynb"))
+    return [path.with_suffix(".md").relative_to(book).as_posix() for path in notebooks]
 
 
 def theme_options(environment: Mapping[str, str]) -> dict[str, object]:
@@ -33,6 +41,7 @@ def theme_options(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def configure(app: Sphinx, config: Config) -> None:
+    config.exclude_patterns = [*config.exclude_patterns, *twins(Path(app.srcdir))]
     config.html_theme_options = {**config.html_theme_options, **theme_options(os.environ)}
 
 
