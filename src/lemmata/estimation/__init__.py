@@ -1,57 +1,7 @@
 """Estimation: from samples to numbers."""
 
-from lemmata.estimation import bias
-from lemmata.estimation.bias import (
-    Jackknife,
-    Moments,
-    c4,
-    jackknife,
-    k_statistic,
-    k_statistic_variance,
-    log_mean_exp,
-    mse_optimal_divisor,
-    pearson_correlation,
-    u_statistic,
-    unbiased_std,
-    v_statistic,
-    variance,
-)
-from lemmata.estimation.hsic import (
-    GammaNull,
-    HSICSketch,
-    HSICTest,
-    cka,
-    distance_covariance,
-    hsic,
-    hsic_from_gram,
-    hsic_gaussian_population,
-    hsic_nystrom,
-    hsic_test,
-)
+from lemmata import _parts
+from lemmata.estimation._bias import *
+from lemmata.estimation._hsic import *
 
-__all__ = [
-    "GammaNull",
-    "HSICSketch",
-    "HSICTest",
-    "Jackknife",
-    "Moments",
-    "bias",
-    "c4",
-    "cka",
-    "distance_covariance",
-    "hsic",
-    "hsic_from_gram",
-    "hsic_gaussian_population",
-    "hsic_nystrom",
-    "hsic_test",
-    "jackknife",
-    "k_statistic",
-    "k_statistic_variance",
-    "log_mean_exp",
-    "mse_optimal_divisor",
-    "pearson_correlation",
-    "u_statistic",
-    "unbiased_std",
-    "v_statistic",
-    "variance",
-]
+_parts.publish(__name__)

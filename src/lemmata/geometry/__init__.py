@@ -1,61 +1,7 @@
 """Geometry: facts of high dimension."""
 
-from lemmata.geometry import angles, initialization, inspection
-from lemmata.geometry.angles import (
-    angle_between,
-    angle_cdf,
-    angle_pdf,
-    angle_quantile,
-    angle_variance,
-    cosine_moment,
-    cosine_pdf,
-    cosine_tail,
-    cosine_tail_bound,
-    sample_angles,
-)
-from lemmata.geometry.initialization import (
-    LogNormDrift,
-    SingularValueEdges,
-    expected_gram_error,
-    fan_in_and_fan_out,
-    gram_error,
-    init_variance,
-    log_norm_drift,
-    orthogonal_,
-    relu_correlation,
-    residual_scale,
-    singular_value_edges,
-    truncated_normal_,
-)
-from lemmata.geometry.inspection import InitializationReport, LayerReport, inspect_initialization
+from lemmata import _parts
+from lemmata.geometry._angles import *
+from lemmata.geometry._initialization import *
 
-__all__ = [
-    "InitializationReport",
-    "LayerReport",
-    "LogNormDrift",
-    "SingularValueEdges",
-    "angle_between",
-    "angle_cdf",
-    "angle_pdf",
-    "angle_quantile",
-    "angle_variance",
-    "angles",
-    "cosine_moment",
-    "cosine_pdf",
-    "cosine_tail",
-    "cosine_tail_bound",
-    "expected_gram_error",
-    "fan_in_and_fan_out",
-    "gram_error",
-    "init_variance",
-    "initialization",
-    "inspect_initialization",
-    "inspection",
-    "log_norm_drift",
-    "orthogonal_",
-    "relu_correlation",
-    "residual_scale",
-    "sample_angles",
-    "singular_value_edges",
-    "truncated_normal_",
-]
+_parts.publish(__name__)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from helpers import Draw, seeded, z_score
 from torch import nn
 
 from lemmata.geometry import (
@@ -14,24 +15,14 @@ from lemmata.geometry import (
     relu_correlation,
 )
 
-F64 = torch.float64
-
 
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
 
 
-def seeded(device="cpu", seed=7180):
-    return torch.Generator(device).manual_seed(seed)
-
-
-def draw(*shape, seed=7180, dtype=F64, device="cpu"):
-    return torch.randn(shape, generator=seeded(seed=seed), dtype=F64).to(device, dtype)
-
-
-def z_score(samples, expected):
-    return ((samples.mean() - expected) / (samples.std() / len(samples) ** 0.5)).item()
+def draw(*shape):
+    return Draw(0).normal(*shape)
 
 
 # --------------------------------------------------------------------------- identity and agreement
@@ -43,7 +34,7 @@ def network(depth=3, width=48, bias=False, seed=0, gain=2.0):
     for _ in range(depth):
         layers += [nn.Linear(width, width, bias=bias), nn.ReLU()]
     model = nn.Sequential(*layers, nn.Linear(width, 5, bias=bias))
-    generator = seeded(seed=seed)
+    generator = seeded(seed)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=(gain / width) ** 0.5, generator=generator)
     return model.double()
@@ -100,14 +91,14 @@ def test_theory_of_relu_angles_is_the_correlation_map():
 
 def test_theory_is_what_networks_do_on_average():
     """400 networks of width 48: mean, deviation and cosine of every layer, |z| < 4.5."""
-    x = draw(2, 48)
-    runs = [inspect_initialization(network(depth=2, seed=s), x).rows for s in range(400)]
+    models, x = [network(depth=2, seed=s) for s in range(400)], draw(2, 48)
+    runs = [inspect_initialization(model, x).rows for model in models]
     for rows in zip(*runs, strict=True):
         gap = torch.tensor([row.log_ratio - row.predicted_log_ratio for row in rows])
         assert abs(z_score(gap, 0)) < 4.5
         turn = torch.tensor([row.cosine - row.predicted_cosine for row in rows])
         assert turn.mean().abs() < 0.02 + 4.5 * turn.std() / 20
-    one = [inspect_initialization(network(depth=2, seed=s), x[:1]).rows for s in range(400)]
+    one = [inspect_initialization(model, x[:1]).rows for model in models]
     for rows in zip(*one, strict=True):
         gap = torch.tensor([row.log_ratio - row.predicted_log_ratio for row in rows])
         assert abs(z_score(gap**2, rows[0].predicted_std ** 2)) < 4.5

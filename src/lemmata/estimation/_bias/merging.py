@@ -1,29 +1,14 @@
-"""Central moments in plain PyTorch, and the merge of two samples from six numbers.
-
-This is what runs today on every device, and what a fused kernel will be tested against.
-"""
+"""Six numbers that stand for a sample, and the six of two samples together."""
 
 import math
 
 import torch
 from torch import Tensor
 
-from lemmata.kernels.centring import centred
+from lemmata.estimation._bias.sample import power_sums
+from lemmata.numerics.centring import centred
 
-__all__ = ["central_sums", "merge", "summary"]
-
-
-def central_sums(x: Tensor, dim: tuple[int, ...], order: int) -> list[Tensor]:
-    """M_2 ... M_order, the sums of powers of the deviations from the mean, over ``dim``."""
-    return _power_sums(centred(x, dim)[2], dim, order)
-
-
-def _power_sums(d: Tensor, dim: tuple[int, ...], order: int) -> list[Tensor]:
-    power, sums = d, []
-    for _ in range(order - 1):
-        power = power * d
-        sums.append(power.sum(dim))
-    return sums
+__all__ = ["merge", "summary"]
 
 
 def summary(x: Tensor, dim: tuple[int, ...]) -> Tensor:
@@ -35,7 +20,7 @@ def summary(x: Tensor, dim: tuple[int, ...]) -> Tensor:
     first, rest, d = centred(x, dim)
     mean = _two_sum(first.squeeze(dim), rest.squeeze(dim))
     n = math.prod([x.shape[axis] for axis in dim])
-    numbers = torch.stack([torch.full_like(mean[0], n), *mean, *_power_sums(d, dim, 4)])
+    numbers = torch.stack([torch.full_like(mean[0], n), *mean, *power_sums(d, dim, 4)])
     return numbers if n else torch.zeros_like(numbers)
 
 
