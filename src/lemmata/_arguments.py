@@ -22,6 +22,7 @@ __all__ = [
     "choice",
     "floating",
     "index",
+    "integer",
     "mask",
     "number",
     "positive",

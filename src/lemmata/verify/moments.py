@@ -13,12 +13,25 @@ Read from left to right this gives expectations; solved for :math:`[a_1 \dots a_
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import sympy as sp
+
+__all__ = [
+    "SampleExpectation",
+    "central_moment",
+    "centred_sum",
+    "cumulant",
+    "power_sums",
+    "raw_moments",
+    "sample_expectation",
+    "unbiased_estimator",
+]
 
 Exponents = tuple[int, ...]  # of a distinct sum, or of a product of power sums; sorted
 Family = Callable[[int], tuple[sp.Symbol, ...]]  # power_sums or raw_moments
@@ -154,17 +167,36 @@ class SampleExpectation(sp.Expr):
 
     def _eval_evalf(self, prec: int) -> sp.Expr:
         statistic, n, population, moments = self.args
-        if not n.is_Integer or population != sp.oo:
+        if not n.is_Integer or population != sp.oo or moments.free_symbols:
             return self.doit()._eval_evalf(prec)
-        x, sums = sp.Dummy("x"), power_sums(len(moments))
+        means = [sp.S.One, *(m if m.is_Rational else m._eval_evalf(4 * prec) for m in moments)]
+        terms = dict(sp.Poly(statistic, *power_sums(len(moments))).terms())
         for _ in range(int(n)):
-            grown = statistic.subs({s: s + x**r for r, s in enumerate(sums, 1)}, simultaneous=True)
-            terms = sp.Poly(grown, x).terms()
-            statistic = sum(c * (moments[r - 1] if r else 1) for (r,), c in terms)
-        return statistic.subs(dict.fromkeys(sums, 0))._eval_evalf(prec)
+            terms = _one_more(terms, means)
+        return sp.sympify(terms.get((0,) * len(moments), 0))._eval_evalf(prec)
 
     def _latex(self, printer: Any) -> str:
         return rf"\mathbb{{E}}\left[{printer._print(self.args[0])}\right]"
+
+
+def _one_more(terms: dict[Exponents, sp.Expr], means: Sequence[sp.Expr]) -> dict[Exponents, sp.Expr]:
+    """A polynomial in power sums after one more draw x, averaged over it: each S_r becomes S_r + x^r."""
+    grown: dict[Exponents, sp.Expr] = defaultdict(lambda: sp.S.Zero)
+    for powers, coefficient in terms.items():
+        for left, degree, count in _expanded(powers):
+            grown[left] += coefficient * count * means[degree]
+    return grown
+
+
+@cache
+def _expanded(powers: Exponents) -> list[tuple[Exponents, int, int]]:
+    """The terms of prod (S_r + x^r)^powers[r]: powers left of the S_r, the degree in x, how often."""
+    terms = []
+    for taken in itertools.product(*(range(power + 1) for power in powers)):
+        left = tuple(power - k for power, k in zip(powers, taken, strict=True))
+        count = math.prod(math.comb(power, k) for power, k in zip(powers, taken, strict=True))
+        terms.append((left, sum(r * k for r, k in enumerate(taken, 1)), count))
+    return terms
 
 
 # --- distinct sums ------------------------------------------------------------------------------------------
