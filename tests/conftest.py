@@ -1,10 +1,6 @@
-"""What all tests share: one thread, and programs that run on several ranks."""
+"""What tests of several parts share: programs that run on several ranks."""
 
 import os
-
-# before torch is imported: the order of a sum, hence its last bits, is the same everywhere
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import subprocess
 import sys
 from collections.abc import Callable

@@ -31,7 +31,7 @@ def halvings(n: int) -> int:
     return count
 '''
 GOOD = """
-from lemmata.part.toy import clip, halvings
+from lemmata.part._toy import clip, halvings
 
 def test_halvings():
     assert [halvings(n) for n in (2, 4, 5, 1)] == [1, 2, 2, 0]
@@ -39,8 +39,10 @@ def test_halvings():
 def test_clip():
     assert [clip(-1), clip(2), clip(-1, low=-3)] == [0, 2, -1]
 """
-WEAK = "from lemmata.part.toy import halvings\n\ndef test_halvings():\n    assert halvings(4) > 0\n"
-CELL = "import inspect\nfrom lemmata.part import toy\nprint(inspect.getsource(toy.clip), toy.halvings(4))"
+WEAK = "from lemmata.part._toy import halvings\n\ndef test_halvings():\n    assert halvings(4) > 0\n"
+CELL = """import inspect
+from lemmata.part import _toy as toy
+print(inspect.getsource(toy.clip), toy.halvings(4))"""
 SHOWN = MODULE[MODULE.index("def clip") : MODULE.index("\n\ndef halvings")] + " 2\n"
 
 
@@ -50,10 +52,12 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir(parents=True)
     for package in ("src/lemmata", "src/lemmata/part"):
         (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "_toc.yml").write_text("root: index\nchapters: [file: part/toy]\n")
+    (tmp_path / "book/part/toy.md").write_text("---\nkernelspec: {name: python3}\n---\n# Toy\n")
     (tmp_path / "pyproject.toml").write_text(
         '[tool.pytest.ini_options]\naddopts = ["--import-mode=importlib", "--nbval", "--nbval-current-env"]\n'
     )
-    (tmp_path / "src/lemmata/part/toy.py").write_text(MODULE)
+    (tmp_path / "src/lemmata/part/_toy.py").write_text(MODULE)
     return tmp_path
 
 
@@ -100,10 +104,80 @@ def test_survivors_of_weak_tests_are_named(project):
     done = run(project, WEAK, "--only", str(step), str(smallest))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "\n  1 of 2 killed" in done.stdout.partition("against the notebook")[2]
-    named = f"src/lemmata/part/toy.py:7: mutant {smallest}\n  - return max(x, low)\n  + return min(x, low)\n"
+    named = f"src/lemmata/part/_toy.py:7: mutant {smallest}\n  - return max(x, low)\n  + return min(x, low)\n"
     assert done.stdout.endswith(named + done.stdout[done.stdout.rindex("1 of 2 mutants killed: 50.0 %") :])
     (project / "tests/part/test_toy.py").unlink()
     assert files(project) == before
+
+
+def listed(project: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, mutants.__file__, name, f"--root={project}", "--list", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_chapter_is_all_its_files_and_the_numerics_it_uses(project):
+    package = project / "src/lemmata/part/_toy"
+    package.mkdir()
+    (project / "src/lemmata/part/_toy.py").rename(package / "halving.py")
+    (package / "__init__.py").write_text("from lemmata.part._toy.halving import *")
+    (package / "doubling.py").write_text("from lemmata.numerics.sums import plus\n\ny = 2 * plus(1, 1)\n")
+    (project / "src/lemmata/numerics").mkdir()
+    (project / "src/lemmata/numerics/sums.py").write_text("def plus(a, b):\n    return a + b\n")
+    (project / "tests/part/test_toy.py").write_text(GOOD)
+    (project / "tests/part/test_toy_more.py").write_text(GOOD)
+    (project / "tests/numerics").mkdir()
+    (project / "tests/numerics/test_sums.py").write_text(GOOD)
+    subject = mutants.read(project, "part/toy")
+    assert list(subject.files) == [
+        "src/lemmata/part/_toy/__init__.py", "src/lemmata/part/_toy/doubling.py",
+        "src/lemmata/part/_toy/halving.py", "src/lemmata/numerics/sums.py",
+    ]  # fmt: skip
+    assert subject.tests == [
+        "tests/part/test_toy.py", "tests/part/test_toy_more.py", "tests/numerics/test_sums.py",
+    ]  # fmt: skip
+
+
+def test_a_module_of_verify_has_mutants_too(project):
+    (project / "src/lemmata/verify").mkdir()
+    (project / "src/lemmata/verify/sure.py").write_text("x = 1 + 1\n")
+    (project / "tests/verify").mkdir()
+    for name in ("test_sure.py", "test_sure_more.py", "test_surely.py"):
+        (project / "tests/verify" / name).touch()
+    subject = mutants.read(project, "verify/sure")
+    assert (list(subject.files), subject.notebooks) == (["src/lemmata/verify/sure.py"], [])
+    assert subject.tests == ["tests/verify/test_sure.py", "tests/verify/test_sure_more.py"]
+    assert "x = 1 - 1" in listed(project, "verify/sure").stdout
+
+
+def test_what_is_no_chapter_is_refused(project):
+    assert "no chapter 'part/joy'; there are part/toy" in listed(project, "part/joy").stderr
+    assert "no module verify/joy" in listed(project, "verify/joy").stderr
+
+
+def git(project: Path, *arguments: str) -> None:
+    names = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", str(project), *names, *arguments], check=True, capture_output=True)
+
+
+def test_only_functions_that_changed(project):
+    """A function that moved, or whose docstring changed, has not."""
+    (project / "tests/part/test_toy.py").write_text(GOOD)
+    module = project / "src/lemmata/part/_toy.py"
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "base")
+    assert listed(project, "part/toy", "--changed", "HEAD").stdout == "nothing of part/toy has changed\n"
+    clip, halvings = MODULE[MODULE.index("def clip") : MODULE.index("def halvings")], "def halvings"
+    moved = MODULE.replace(clip, "").replace("How often", "The number of times that") + "\n\n" + clip
+    module.write_text(moved.replace(halvings, "def doublings(n):\n    return n * 2\n\n\ndef halvings"))
+    out = listed(project, "part/toy", "--changed", "HEAD").stdout
+    faults_seen = [line.strip() for line in out.splitlines() if line.startswith("  +")]
+    assert faults_seen == ["+ return None", "+ return n / 2", "+ return n * 3"]
+    git(project, "commit", "-qam", "two")
+    git(project, "commit", "-qm", "three", "--allow-empty")
+    assert listed(project, "part/toy", "--changed").stdout == "nothing of part/toy has changed\n"
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD~2")
+    assert listed(project, "part/toy", "--changed").stdout == out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""How checks run: one thread each, a notebook on one worker; ``--chapter`` runs those of one chapter."""
+
+import os
+
+# before torch is imported: the order of a sum, hence its last bits, is the same everywhere
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GUARDS = "tests/book/test_book.py"  # checks every chapter in turn
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--chapter", metavar="PART/NAME", help="only the checks of one chapter")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    name = config.getoption("--chapter")
+    if name and config.args_source is not config.ArgsSource.ARGS:
+        chapter = wanted(config)
+        paths = [*chapter.tests, *chapter.modules, part(chapter), chapter.notebook, chapter.root / GUARDS]
+        config.args[:] = map(str, paths)
+
+
+def wanted(config: pytest.Config) -> Any:
+    """The chapter that ``--chapter`` names."""
+    import chapters
+
+    try:
+        return chapters.find(config.rootpath, config.getoption("--chapter"))
+    except LookupError as error:
+        raise pytest.UsageError(error.args[0]) from None
+
+
+def part(chapter: Any) -> Path:
+    """Where doctests are found: public functions say that they live at their part."""
+    return chapter.root / "src" / "lemmata" / chapter.part / "__init__.py"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of what checks all chapters, or holds the doctests of several, keep what is the wanted chapter's."""
+    if config.getoption("--chapter"):
+        chapter = wanted(config)
+        named = re.compile(rf"[\[-]{re.escape(str(chapter))}[\]-]")
+        public = re.compile(rf"lemmata\.{chapter.part}\.({'|'.join(chapter.public)})(\..*)?")
+        keep = {chapter.root / GUARDS: named.search, part(chapter): public.fullmatch}
+        others = [item for item in items if item.path in keep and not keep[item.path](item.name)]
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _names_of_doctests(doctest_namespace: dict[str, Any]) -> None:
+    """A doctest has the public names of its part, and what every module of a chapter calls the same."""
+    import math
+
+    import torch
+    import torch.nn.functional as F
+
+    doctest_namespace.update(math=math, torch=torch, nn=torch.nn, F=F)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One test after the other to the worker that is free, the largest wholes first.
+
+    The mark ``xdist_group`` has no effect: xdist 3.8 adds it to ``_nodeid``, which pytest 9.2 does not read.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Wholes(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if is_whole(config.rootpath / path) else nodeid
+
+    return Wholes(config, log)
+
+
+@cache
+def is_whole(path: Path) -> bool:
+    """Whether the checks of a file share what is dear to make: a kernel, or a fixture of the module."""
+    return path.suffix == ".ipynb" or 'scope="module"' in path.read_text(encoding="utf-8")
