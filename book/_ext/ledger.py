@@ -1,9 +1,11 @@
-"""The ledger: every numbered statement of the book beside its evidence, collected when the site is built.
+"""The ledger: every numbered statement of the book beside its evidence, collected once a build.
 
 Statements come from sphinx-proof's own list, evidence from the outputs stored in the notebooks, and
-implementations from the docstrings of ``src/lemmata`` that name a statement with ``:prf:ref:`label```.
-Three things stop the build: a statement without evidence, evidence for a label that no statement has, and a
-docstring that names no statement.
+implementations from the docstrings of the chapter's modules that name a statement with ``:prf:ref:`label```.
+The build stops where these do not fit: a statement without evidence, or whose text or evidence is not what
+was executed (``tools/seals.py``), or that shares no symbol with it (``tools/kinship.py``); evidence for a
+label that no statement has; a docstring that names no statement; a function behind a statement that no test
+of the chapter names (``tools/tested.py``); a page whose statements the tools read otherwise than the build.
 
     ```{ledger}                  ```{ledger}
     ```                          :chapter:
@@ -13,11 +15,9 @@ docstring that names no statement.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,12 +28,18 @@ from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from lemmata.verify.evidence import MIME, SYMBOLS
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-STATEMENTS = ("theorem", "lemma", "proposition", "corollary")
+import chapters
+import kinship
+import seals
+from statements import NEED_EVIDENCE, Statement, statements_of
+from tested import implementations, tested_in, untested
+
+from lemmata.verify.evidence import SYMBOLS
+
 COLUMNS = ("statement", "evidence", "worst error", "implemented by, tested in")
 ERROR = re.compile(r"([\d.]+(?:e[+-]?\d+)?)(?: (ulp))?")  # "1.1e-16", or "0.5 ulp (5.6e-17 absolute) on cpu"
-REFERENCE = re.compile(r":prf:ref:`(?:[^`<]*<)?([\w-]+)>?`")
 
 
 class LedgerError(SphinxError):
@@ -49,65 +55,47 @@ class Row:
     kinds: Counter[str] = field(default_factory=Counter)
     worst: dict[str, str] = field(default_factory=dict)  # unit ("ulp", or "" for none): the largest error
     functions: list[str] = field(default_factory=list)  # full names
+    tests: dict[str, None] = field(default_factory=dict)  # for each function, the first file that names it
 
 
-def evidence_of(notebook: Path) -> Iterator[tuple[dict, dict]]:
-    """The evidence stored in a notebook: the record, and the facts of the machine from its metadata."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        for output in cell.get("outputs", []):
-            record = output.get("data", {}).get(MIME)
-            if record is not None:
-                yield record, output.get("metadata", {}).get(MIME, {})
+def collect(app: Sphinx) -> tuple[list[Row], list[str]]:
+    """All rows in reading order, and everything that is wrong; kept until the next build begins."""
+    if not hasattr(app, "ledger"):
+        rows, problems = everything(app.env)
+        ordered = sorted(rows.values(), key=lambda row: (number_of(app.env, row), row.docname))
+        app.ledger = ordered, problems
+    return app.ledger
 
 
-def implementations(module: Path, name: str) -> Iterator[tuple[str, str]]:
-    """(label, full name) for each public function, class or method whose docstring refers to a statement."""
-
-    def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, str]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.ClassDef) and not child.name.startswith("_"):
-                full = f"{prefix}.{child.name}"
-                for label in dict.fromkeys(REFERENCE.findall(ast.get_docstring(child) or "")):
-                    yield label, full
-                if isinstance(child, ast.ClassDef):
-                    yield from walk(child, full)
-
-    if module.exists():
-        yield from walk(ast.parse(module.read_text(encoding="utf-8")), name)
-
-
-def collect(env: BuildEnvironment) -> tuple[list[Row], list[str]]:
-    """All rows in reading order, and everything that is wrong."""
-    statements = getattr(env, "proof_list", {})
+def everything(env: BuildEnvironment) -> tuple[dict[str, Row], list[str]]:
+    """The rows by label, filled from notebooks and modules, and what does not fit."""
+    listed = getattr(env, "proof_list", {})
     rows = {
         label: Row(label, entry["docname"])
-        for label, entry in statements.items()
-        if entry["realtype"] in STATEMENTS and not entry["nonumber"]
+        for label, entry in listed.items()
+        if entry["realtype"] in NEED_EVIDENCE and not entry["nonumber"]
     }
     problems = []
     for docname in sorted(env.found_docs):
         if env.doc2path(docname).endswith(".ipynb"):
             problems += add_evidence(rows, docname, Path(env.doc2path(docname)))
-    root = Path(env.srcdir, env.config.ledger_root)
+    root = Path(env.srcdir, env.config.ledger_root).resolve()
     for docname in sorted({row.docname for row in rows.values()}):
-        module = root / "src" / "lemmata" / f"{docname}.py"
-        for label, function in implementations(module, "lemmata." + docname.replace("/", ".")):
-            if label in rows:
-                rows[label].functions.append(function)
-            elif label not in statements:
-                problems.append(f"the docstring of {function} refers to '{label}', which no statement is")
+        part, _, name = docname.rpartition("/")
+        problems += add_functions(rows, set(listed), chapters.Chapter(root, part, name))
     problems += [
         f"statement '{row.label}' in {row.docname} has no evidence: no stored output of a notebook claims it"
         for row in rows.values()
         if not row.kinds
     ]
-    return sorted(rows.values(), key=lambda row: (number_of(env, row), row.docname)), problems
+    return rows, problems
 
 
-def add_evidence(rows: dict[str, Row], docname: str, notebook: Path) -> list[str]:
-    """Enter a notebook's evidence into the rows; returns what has no row or no known kind."""
-    problems = []
-    for record, facts in evidence_of(notebook):
+def add_evidence(rows: dict[str, Row], docname: str, path: Path) -> list[str]:
+    """Enter a notebook's evidence into the rows; returns what does not fit."""
+    notebook = seals.read(path)
+    problems = [f"{docname}: {problem}" for problem in seals.broken(notebook) + kinship.strangers(notebook)]
+    for record, measured in seals.evidence(notebook):
         label, kind = record["claim"], record["kind"]
         if label not in rows:
             problems.append(f"{docname} has evidence ({kind}) for '{label}', which no numbered statement is")
@@ -116,9 +104,30 @@ def add_evidence(rows: dict[str, Row], docname: str, notebook: Path) -> list[str
         else:
             row = rows[label]
             row.kinds[kind] += 1
-            if found := ERROR.match(str(facts.get("worst"))):
+            if found := ERROR.match(str(measured.get("worst"))):
                 number, unit = found.groups(default="")
                 row.worst[unit] = max(row.worst.get(unit, number), number, key=float)
+    return problems + misread(rows, docname, statements_of(notebook))
+
+
+def misread(rows: dict[str, Row], docname: str, found: list[Statement]) -> list[str]:
+    """Where guards and seals read other statements in a page than the build does."""
+    built = {row.label for row in rows.values() if row.docname == docname}
+    labels = [statement.label or f"a {statement.type}" for statement in found if statement.needs_evidence]
+    wrong = sorted({label for label in labels if labels.count(label) > 1} | built ^ set(labels))
+    return [f"{docname}: tools and build do not read the same in '{label}'" for label in wrong]
+
+
+def add_functions(rows: dict[str, Row], labels: set[str], chapter: chapters.Chapter) -> list[str]:
+    """Enter the public functions that implement a statement of the chapter; returns what does not fit."""
+    problems, tests = untested(chapter), chapter.tests
+    for label, name in (found for file in chapter.modules for found in implementations(file)):
+        if label not in labels:
+            problems.append(f"{chapter}: the docstring of {name} refers to '{label}', which no statement is")
+        elif label in rows and name.partition(".")[0] in chapter.public:
+            rows[label].functions.append(f"lemmata.{chapter.part}.{name}")
+            named = [file.relative_to(chapter.root).as_posix() for file in tested_in(name, tests)]
+            rows[label].tests |= dict.fromkeys(named[:1])
     return problems
 
 
@@ -129,7 +138,7 @@ def number_of(env: BuildEnvironment, row: Row) -> tuple[int, ...]:
 
 def check(app: Sphinx, env: BuildEnvironment) -> None:
     """Stop the build if a statement and its evidence do not match one to one."""
-    _, problems = collect(env)
+    _, problems = collect(app)
     if problems:
         raise LedgerError("\n" + "\n".join(f"  - {problem}" for problem in problems))
 
@@ -153,7 +162,7 @@ def titles_of(env: BuildEnvironment, docname: str) -> dict[str, list[nodes.Node]
     """The title of each labelled statement of a page, as it was parsed (it may hold mathematics)."""
     found = {}
     for node in env.get_doctree(docname).findall(nodes.Element):
-        if node.get("realtype") in STATEMENTS and isinstance(node.children[0], nodes.title):
+        if node.get("realtype") in NEED_EVIDENCE and isinstance(node.children[0], nodes.title):
             found[node["label"]] = [child.deepcopy() for child in node.children[0].children]
     return found
 
@@ -162,7 +171,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Replace each placeholder of a page by its table."""
     if not any(doctree.findall(ledger_node)):
         return
-    rows, _ = collect(app.env)
+    rows, _ = collect(app)
     for placeholder in list(doctree.findall(ledger_node)):
         chapter = placeholder["chapter"]
         chosen = [row for row in rows if chapter in (None, row.docname)]
@@ -212,9 +221,9 @@ def cells(app: Sphinx, docname: str, row: Row, title: list[nodes.Node]) -> list[
     code: list[nodes.Node] = []
     for function in row.functions:
         code += [api_link(app, docname, function), nodes.Text(", ")]
-    folder, _, chapter = row.docname.rpartition("/")
-    test = Path("tests", folder, f"test_{chapter}.py").as_posix()
-    code.append(nodes.literal(text=test, classes=["ledger-test"]))
+    for test in row.tests:
+        code += [nodes.literal(text=test, classes=["ledger-test"]), nodes.Text(", ")]
+    code = code[:-1] or [nodes.Text("–")]
     return [[link, *title], [nodes.Text(kinds(row))], [nodes.Text(worst)], code]
 
 
@@ -250,10 +259,16 @@ def pages(env: BuildEnvironment) -> set[str]:
     return env.ledger_pages
 
 
+def forget(app: Sphinx, *_: object) -> None:
+    """A build begins: notebooks, modules and tests may have changed."""
+    app.__dict__.pop("ledger", None)
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     app.add_config_value("ledger_root", "..", "env")  # the project's root, seen from the book's folder
     app.add_node(ledger_node)
     app.add_directive("ledger", LedgerDirective)
+    app.connect("env-before-read-docs", forget)
     app.connect("doctree-read", remember)
     app.connect("env-purge-doc", lambda app, env, docname: pages(env).discard(docname))
     app.connect("env-merge-info", lambda app, env, names, other: pages(env).update(pages(other) & set(names)))

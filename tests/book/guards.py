@@ -2,39 +2,26 @@
 
 nbval reproduces the stored outputs, but it passes a notebook whose outputs were stripped without a word, and
 it cannot know what a chapter owes its readers. These guards do; ``test_guards.py`` shows that each can fail.
+Statements are read by the parser that the build uses (``tools/statements.py``).
 """
 
 from __future__ import annotations
 
+import ast
 import re
-from pathlib import Path
 
+import kinship
 import notebooks
+import prose
+import seals
 from nbformat import NotebookNode
+from seals import MIME, code
+from statements import Statement, statements_of
 
-from lemmata.verify.evidence import MIME, SYMBOLS
+from lemmata.verify.evidence import SYMBOLS
 
-STATEMENT = re.compile(
-    r"^(?P<fence>:{3,}|`{3,})\{prf:(?P<type>theorem|lemma|proposition|corollary)\}[^\n]*\n"
-    r"(?P<options>(?:[ \t]*(?::[\w-]+:[^\n]*|---)?\n)*)",
-    re.MULTILINE,
-)
-LABEL = re.compile(r"^[ \t]*:label:[ \t]*(\S+)", re.MULTILINE)
 PICTURES = ("image/png", "image/svg+xml", "image/jpeg", "image/gif")
-NOT_PROSE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)[ \t]*$"  # code, and directives in backticks
-    r"|\$\$.*?\$\$|\\begin\{(\w+\*?)\}.*?\\end\{\2\}"  # displayed mathematics
-    r"|(?<![\\$])\$(?!\s)[^$\n]+(?:\n[^$\n]+)*?\$"  # mathematics in a line
-    r"|(?P<ticks>`+)[^`].*?(?P=ticks)"  # code and roles in a line, {glue:text}`...` among them
-    r"|\]\([^)]*\)|<[^>\n]+>|https?://\S+"  # the target of a link, HTML, addresses
-    r"|^:{3,}[^\n]*$|^[ \t]*:[\w-]+:[^\n]*$|^\([\w-]+\)=$",  # fences, options and targets of directives
-    re.MULTILINE | re.DOTALL,
-)
-DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.]*\d)")
-
-
-def code(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+MAKES_EVIDENCE = {"Evidence", "issue", "_issued"}
 
 
 def texts(notebook: NotebookNode) -> list[str]:
@@ -43,19 +30,12 @@ def texts(notebook: NotebookNode) -> list[str]:
 
 def evidence(notebook: NotebookNode) -> list[dict]:
     """The records of all evidence stored in the notebook."""
-    outputs = [output for cell in code(notebook) for output in cell.get("outputs", [])]
-    return [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
+    return [record for record, _ in seals.evidence(notebook)]
 
 
-def statements(notebook: NotebookNode) -> list[tuple[str, str | None]]:
-    """(type, label) of every numbered statement in the text."""
-    found = []
-    for text in texts(notebook):
-        for match in STATEMENT.finditer(text):
-            if ":nonumber:" not in match["options"]:
-                label = LABEL.search(match["options"])
-                found.append((match["type"], label[1] if label else None))
-    return found
+def statements(notebook: NotebookNode) -> list[Statement]:
+    """Every numbered statement in the text that needs evidence."""
+    return [statement for statement in statements_of(notebook) if statement.needs_evidence]
 
 
 def unexecuted(notebook: NotebookNode) -> list[str]:
@@ -72,15 +52,49 @@ def no_outputs(notebook: NotebookNode) -> list[str]:
 
 
 def errors(notebook: NotebookNode) -> list[str]:
-    """No stored output is an error, and nothing was written to stderr."""
+    """No stored output is an error, but in a cell that says so; and nothing was written to stderr."""
     found = []
     for cell in code(notebook):
         for output in cell.get("outputs", []):
-            if output.output_type == "error":
+            if output.output_type == "error" and notebooks.RAISES not in cell.metadata.get("tags", []):
                 found.append(f"a stored error: {output.ename}: {output.evalue}")
             elif output.get("name") == "stderr":
                 found.append(f"stored warnings: {output.text.strip().splitlines()[-1]}")
     return found
+
+
+def no_longer_raises(notebook: NotebookNode) -> list[str]:
+    """A cell that says that it raises shows an error. (nbval passes it in silence.)"""
+    first = [cell.source.splitlines()[0] for cell in notebooks.not_raised(notebook)]
+    return [f"a cell tagged {notebooks.RAISES} raises nothing: {line!r}" for line in first]
+
+
+def unsealed(notebook: NotebookNode) -> list[str]:
+    """Every statement, its evidence and all code and outputs are what was executed."""
+    return seals.broken(notebook)
+
+
+def made_by_hand(notebook: NotebookNode) -> list[str]:
+    """No cell makes evidence itself: only a check does."""
+    found = []
+    for cell in code(notebook):
+        lines = re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)
+        parts = list(ast.walk(ast.parse(lines)))
+        used = {getattr(part, key, None) for part in parts for key in ("id", "attr", "name")} & MAKES_EVIDENCE
+        used |= {MIME} if MIME in cell.source else set()
+        found += [f"a cell uses {name}: only a check makes evidence" for name in sorted(used)]
+    return found
+
+
+def not_compared(notebook: NotebookNode) -> list[str]:
+    """No cell asks nbval to look away."""
+    marks = [
+        [*cell.metadata.get("tags", []), *re.findall(r"#\s*(NBVAL_\w+)", cell.source)]
+        for cell in code(notebook)
+    ]
+    return [
+        f"a cell is marked {mark}" for found in marks for mark in found if mark.lower().startswith("nbval")
+    ]
 
 
 def out_of_sync(notebook: NotebookNode, twin: NotebookNode) -> list[str]:
@@ -118,9 +132,9 @@ def no_claim(notebook: NotebookNode) -> list[str]:
 
 def unmatched(notebook: NotebookNode) -> list[str]:
     """Statements and evidence match: every label has evidence, every evidence a label."""
-    labels = [label for _, label in statements(notebook)]
+    labels = [statement.label for statement in statements(notebook)]
     claimed = {record["claim"] for record in evidence(notebook)}
-    found = [f"a {kind} without label" for kind, label in statements(notebook) if label is None]
+    found = [f"a {statement.type} without label" for statement in statements(notebook) if not statement.label]
     twice = sorted({label for label in labels if label and labels.count(label) > 1})
     found += [f"two statements have the label {label}" for label in twice]
     found += [f"statement {label} has no evidence" for label in labels if label and label not in claimed]
@@ -129,50 +143,21 @@ def unmatched(notebook: NotebookNode) -> list[str]:
     ]
 
 
+def unrelated(notebook: NotebookNode) -> list[str]:
+    """Every statement shares a symbol with its evidence."""
+    return kinship.strangers(notebook)
+
+
 def foreign_labels(notebook: NotebookNode, chapter: str) -> list[str]:
     """Labels begin with the chapter's name, so that no two chapters share one."""
     prefix = chapter.replace("_", "-") + "-"
     return [
-        f"label {label} does not begin with {prefix}"
-        for _, label in statements(notebook)
-        if label and not label.replace("_", "-").startswith(prefix)
+        f"label {statement.label} does not begin with {prefix}"
+        for statement in statements(notebook)
+        if statement.label and not statement.label.replace("_", "-").startswith(prefix)
     ]
 
 
 def typed_decimals(notebook: NotebookNode) -> list[str]:
-    """A decimal in prose was measured, so it comes from a cell through {glue}; a given one is mathematics."""
-    return [
-        f"{number} typed in prose; {{glue}} it, or make it mathematics: ...{context!r}..."
-        for text in texts(notebook)
-        for number, context in decimals(text)
-    ]
-
-
-def decimals(text: str) -> list[tuple[str, str]]:
-    """The decimals of a text outside code, mathematics, roles and links, each with what stands around it."""
-    prose = NOT_PROSE.sub(" ", text)
-    return [(m[0], prose[max(0, m.start() - 30) : m.end() + 10]) for m in DECIMAL.finditer(prose)]
-
-
-def missing_rooms(root: Path, part: str, chapter: str) -> list[str]:
-    """A chapter lives under one name in three places."""
-    rooms = (
-        f"book/{part}/{chapter}.md",
-        f"src/lemmata/{part}/{chapter}.py",
-        f"tests/{part}/test_{chapter}.py",
-    )
-    return [f"{room} is missing" for room in rooms if not (root / room).is_file()]
-
-
-def pages_of(toc: dict) -> set[str]:
-    """Every page that a ``_toc.yml`` names."""
-    named = {toc[key] for key in ("root", "file") if key in toc}
-    for key in ("parts", "chapters", "sections", "subtrees", "entries"):
-        for entry in toc.get(key, []):
-            named |= pages_of(entry)
-    return {name.removesuffix(".md").removesuffix(".ipynb") for name in named}
-
-
-def not_in_toc(toc: dict, part: str, chapter: str) -> list[str]:
-    """Every chapter is in ``_toc.yml``."""
-    return [] if f"{part}/{chapter}" in pages_of(toc) else [f"{part}/{chapter} is not in _toc.yml"]
+    """A number in prose or mathematics that was measured comes from a cell; one that is given says so."""
+    return prose.unfounded(notebook)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 
 import guards
+import kinship
 import pytest
+import seals
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from lemmata.verify.evidence import MIME
 
-THEOREM = ":::{prf:theorem} A title, $1.5$\n:label: demo-sum\n:class: wide\n\n$a+b=b+a$\n:::"
+THEOREM = ":::{prf:theorem} A title, $a$\n:label: demo-sum\n:class: wide\n\n$a+b=b+a$\n:::"
 
 
 def shown(label: str, kind: str = "proved") -> NotebookNode:
@@ -21,7 +23,7 @@ def shown(label: str, kind: str = "proved") -> NotebookNode:
 def good() -> NotebookNode:
     """A small notebook that every guard accepts."""
     cells = [
-        new_markdown_cell("# Title\n\nThe mean is {glue:text}`mean`, for $p = 0.5$."),
+        new_markdown_cell("# Title\n\nThe mean is {glue:text}`mean`, for {given}`p = 0.5`."),
         new_markdown_cell(THEOREM),
         new_code_cell(
             'claim("demo-sum").proved(a + b, b + a)', execution_count=1, outputs=[shown("demo-sum")]
@@ -32,13 +34,23 @@ def good() -> NotebookNode:
             outputs=[new_output("display_data", data={"image/svg+xml": "<svg/>"})],
             metadata={"mystnb": {"image": {"alt": "A line through the origin"}}},
         ),
+        new_code_cell(
+            "1 / 0",
+            execution_count=3,
+            outputs=[new_output("error", ename="ZeroDivisionError", evalue="x", traceback=[])],
+            metadata={"tags": ["raises-exception"]},
+        ),
     ]
-    return new_notebook(cells=cells)
+    notebook = new_notebook(cells=cells)
+    seals.seal(notebook)
+    return notebook
 
 
 ALL = [
-    guards.unexecuted, guards.no_outputs, guards.errors, guards.figures_without_alt, guards.no_claim,
-    guards.unmatched, guards.typed_decimals, lambda notebook: guards.foreign_labels(notebook, "demo"),
+    guards.unexecuted, guards.no_outputs, guards.errors, guards.no_longer_raises, guards.unsealed,
+    guards.made_by_hand, guards.not_compared, guards.figures_without_alt, guards.no_claim,
+    guards.unmatched, guards.unrelated, guards.typed_decimals,
+    lambda notebook: guards.foreign_labels(notebook, "demo"),
     lambda notebook: guards.out_of_sync(notebook, good()),
 ]  # fmt: skip
 
@@ -63,6 +75,38 @@ def failed(notebook):
 
 def warned(notebook):
     notebook.cells[2].outputs.append(new_output("stream", name="stderr", text="UserWarning: x"))
+
+
+def no_longer_raising(notebook):
+    notebook.cells[4].outputs = []
+
+
+def untagged(notebook):
+    del notebook.cells[4].metadata["tags"]
+
+
+def made_by_hand(notebook):
+    notebook.cells[2].source = 'from lemmata.verify import Evidence as E\nE("demo-sum", "proved", "1", "1")'
+
+
+def made_by_name(notebook):
+    notebook.cells[2].source = 'lemmata.verify.evidence.issue("demo-sum", "proved", "1", "1")'
+
+
+def displayed_raw(notebook):
+    notebook.cells[2].source = f"display({{{MIME!r}: {{}}}}, raw=True)"
+
+
+def skipped(notebook):
+    notebook.cells[2].source = "# NBVAL_IGNORE_OUTPUT\nx"
+
+
+def skipped_by_tag(notebook):
+    notebook.cells[2].metadata["tags"] = ["nbval-skip"]
+
+
+def about_something_else(notebook):
+    notebook.cells[2].source = 'claim("demo-sum").proved(sp.cos(x) ** 2 + sp.sin(x) ** 2, 1)'
 
 
 def no_alt(notebook):
@@ -127,6 +171,16 @@ BAD = [
     (guards.no_outputs, stripped, "no output"),
     (guards.errors, failed, "ClaimFailed"),
     (guards.errors, warned, "UserWarning"),
+    (guards.errors, untagged, "ZeroDivisionError"),
+    (guards.no_longer_raises, no_longer_raising, "1 / 0"),
+    (guards.unsealed, stripped, "demo-sum or its evidence was edited"),
+    (guards.unsealed, edited_code, "demo-sum or its evidence was edited"),
+    (guards.made_by_hand, made_by_hand, "Evidence"),
+    (guards.made_by_hand, made_by_name, "issue"),
+    (guards.made_by_hand, displayed_raw, MIME),
+    (guards.not_compared, skipped, "NBVAL_IGNORE_OUTPUT"),
+    (guards.not_compared, skipped_by_tag, "nbval-skip"),
+    (guards.unrelated, about_something_else, "demo-sum shares no symbol"),
     (guards.figures_without_alt, no_alt, "plt.show()"),
     (guards.figures_without_alt, lazy_alt, "plt.show()"),
     (guards.figures_without_alt, bare_picture, "x.png"),
@@ -141,7 +195,7 @@ BAD = [
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_text, "cell 0"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_code, "cell 2"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_tags, "cell 2"),
-    (lambda notebook: guards.out_of_sync(notebook, good()), cell_lost, "cell 3"),
+    (lambda notebook: guards.out_of_sync(notebook, good()), cell_lost, "cell 4"),
 ]
 
 
@@ -152,52 +206,9 @@ def test_bad_notebook_is_refused(guard, spoil, says):
     assert any(says in problem for problem in guard(notebook)), guard(notebook)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "A gap of 0.25 remains.",
-        "Between 1.5e-3 and 2.",
-        "- a list: 12.75",
-        "| 0.5 | a table |",
-        "`x` is 0.5, $y$ is 2.",
-        ":::{note}\n:class: tip\nIt was 0.5.\n:::",
-        "costs \\$3.50",
-        "two lines of $a\nb$ and 0.25",
-    ],
-)
-def test_decimal_in_prose_is_found(text):
-    assert len(guards.decimals(text)) == 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "With $p = 0.25$ and\n$$x = 1.5$$ we get `0.5` and {glue:text}`gap:.2f`.",
-        "```python\nx = 0.5\n```\n",
-        "````{note}\n```\n0.5\n```\n````",
-        "[Section](page.md#v1.2), <span style='width:1.5em'>, https://example.org/v1.2",
-        ":::{figure} a.png\n:width: 12.5em\n:::",
-        "\\begin{aligned} x &= 0.5 \\end{aligned}",
-        "Python 3.11.2 has three parts, v1.2 is a name, 2. is a sentence.",
-        "a two-line formula $a = 0.5\n+ 0.25$ ends.",
-    ],
-)
-def test_decimal_elsewhere_is_left_alone(text):
-    assert guards.decimals(text) == []
-
-
-def test_missing_room_is_named(tmp_path):
-    assert len(guards.missing_rooms(tmp_path, "part", "demo")) == 3
-    for room in ("book/part/demo.md", "src/lemmata/part/demo.py", "tests/part/test_demo.py"):
-        (tmp_path / room).parent.mkdir(parents=True)
-        (tmp_path / room).touch()
-    assert guards.missing_rooms(tmp_path, "part", "demo") == []
-
-
-def test_page_missing_from_the_table_of_contents_is_named():
-    toc = {
-        "root": "index",
-        "parts": [{"chapters": [{"file": "part/demo", "sections": [{"file": "part/inner.md"}]}]}],
-    }
-    assert guards.not_in_toc(toc, "part", "demo") == guards.not_in_toc(toc, "part", "inner") == []
-    assert guards.not_in_toc(toc, "part", "other") == ["part/other is not in _toc.yml"]
+def test_an_exception_that_is_none_any_more_is_named(monkeypatch):
+    monkeypatch.setattr(kinship, "TODAY", {"demo-sum"})
+    assert "demo-sum and its evidence share a symbol" in guards.unrelated(good())[0]
+    notebook = good()
+    about_something_else(notebook)
+    assert guards.unrelated(notebook) == []

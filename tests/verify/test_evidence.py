@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ import sympy as sp
 import torch
 
 from lemmata.verify import MIME, SYMBOLS, ClaimFailed, Evidence, claim
+from lemmata.verify.evidence import issued
 
 x = sp.Symbol("x", positive=True)
 POINTS = torch.linspace(0.5, 2, 5, dtype=torch.float64)
@@ -117,6 +119,23 @@ def test_the_text_reads_in_a_terminal(evidence):
         assert "\\" not in lines[1]
     assert str(evidence[0]).splitlines()[1] == "  Derivative(log(x), x) == 1/x"
     assert str(evidence[7]).splitlines()[1] == "  not x**2 == x at x = 2"
+
+
+def test_what_was_made_by_hand_or_altered_shows_no_evidence(evidence):
+    hand = Evidence("demo-all", "proved", "1 = 1", "trust me")
+    altered = dataclasses.replace(evidence[1], kind="proved")
+    for false in (hand, altered, dataclasses.replace(evidence[3], worst="1e-30 ulp on cpu")):
+        data, metadata = false._repr_mimebundle_()
+        assert list(data) == ["text/plain"]
+        assert data["text/plain"].startswith("(no evidence: made by hand, not by a check)")
+        assert metadata == {}
+    assert dataclasses.replace(evidence[1])._repr_mimebundle_() == evidence[1]._repr_mimebundle_()
+
+
+def test_every_check_issues_what_it_returns(evidence):
+    by_hand = Evidence("demo-all", "proved", "1 = 1", "trust me")
+    assert all((e.record, e.measured) in issued() for e in evidence)
+    assert (by_hand.record, by_hand.measured) not in issued()
 
 
 def test_the_formula_is_latex_printed_from_the_objects(evidence):

@@ -1,5 +1,7 @@
 """The first cell's tools: source without docstrings, and the look of the figures."""
 
+from dataclasses import dataclass
+
 import matplotlib as mpl
 import pytest
 
@@ -24,6 +26,20 @@ class Holder:
         return self
 
 
+@dataclass
+class Record:
+    """A public class: it says that it lives at its part, not in the file where it is written."""
+
+    x: int
+
+    def method(self):
+        """One line."""
+        return self
+
+
+Record.__module__ = "lemmata.verify"
+
+
 @pytest.mark.parametrize("function", [plain, documented, Holder.method])
 def test_the_source_is_all_but_the_docstring(function):
     text = source(function).data
@@ -31,6 +47,13 @@ def test_the_source_is_all_but_the_docstring(function):
     assert text.endswith("\n```")
     assert '"""' not in text
     assert text.count("return") == 1
+
+
+def test_the_source_of_a_class_is_found_wherever_it_says_that_it_lives():
+    text = source(Record).data
+    assert text.startswith("```python\n@dataclass\nclass Record:\n\n    x: int\n\n    def method(self):\n")
+    assert "A public class" not in text
+    assert text.endswith("        return self\n```")
 
 
 def test_comments_stay_and_functions_are_two_lines_apart():

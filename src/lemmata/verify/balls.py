@@ -12,6 +12,23 @@ import flint
 import sympy as sp
 from flint import arb
 
+__all__ = [
+    "JUMPS",
+    "PRECISION",
+    "Box",
+    "Undecided",
+    "ball",
+    "enclose_supremum",
+    "exact",
+    "fraction",
+    "minimum_sign",
+    "rational_box",
+    "real_diff",
+    "rounded",
+    "to_ball",
+    "to_fraction",
+]
+
 PRECISION = 192  # bits
 SMALLEST = Fraction(1, 2 ** (PRECISION // 2))  # side of a box at which subdivision stops to help
 Box = dict[sp.Symbol, tuple[Fraction, Fraction]]

@@ -27,8 +27,10 @@ from .balls import (
     to_ball,
     to_fraction,
 )
-from .evidence import Claim, ClaimFailed, Evidence
+from .evidence import Claim, ClaimFailed, Evidence, issue
 from .symbolic import RELATIONS, show
+
+__all__ = ["certified", "root", "supremum"]
 
 Sides = Mapping[sp.Symbol, Sequence[object]]
 
@@ -76,7 +78,7 @@ def certified(
         raise ClaimFailed(claim.label, expected, stuck) from None
     if isinstance(found, dict):
         raise ClaimFailed(claim.label, expected, f"difference {_at(difference, found)}", rounded(found))
-    return Evidence(
+    return issue(
         claim.label,
         "certified",
         rf"{show(lhs, rhs, relation)}\quad {_latex_box(sides)}",
@@ -151,7 +153,7 @@ def supremum(
         raise ClaimFailed(
             claim.label, expected, f"sup in [{float(lower)!r}, {float(upper)!r}]", rounded(witness)
         )
-    return Evidence(
+    return issue(
         claim.label,
         "certified",
         rf"\sup {sp.latex(expr)} = {sp.latex(value)}\quad {_latex_box(box)}",
@@ -220,7 +222,7 @@ def root(
             raise ClaimFailed(claim.label, expected, stuck) from None
     if isinstance(found, dict):
         raise ClaimFailed(claim.label, expected, f"slope {_at(slope, found)}", rounded(found))
-    return Evidence(
+    return issue(
         claim.label,
         "certified",
         rf"{sp.latex(symbol)} = {sp.N(value, 15)} \pm {_latex_power(within)}\iff {sp.latex(expr)} = 0",

@@ -16,6 +16,8 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from .evidence import Claim, ClaimFailed
 from .timing import TimeLimit, within_time
 
+__all__ = ["GUARD", "Domain", "allowed", "compare", "draw", "holds", "value"]
+
 DIGITS, POINTS = 50, 8
 GUARD = DIGITS + 20
 TINY = sp.Rational(1, 10**30)

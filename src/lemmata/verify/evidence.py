@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+__all__ = ["MIME", "SYMBOLS", "Claim", "ClaimFailed", "Evidence", "issue", "issued"]
+
 MIME = "application/vnd.lemmata.evidence+json"
 
 SYMBOLS = {
@@ -20,8 +22,8 @@ SYMBOLS = {
     "counterexample": "↯",
 }
 
-_BLOCK = "border-left:3px solid #4a8fe7;padding:.35em .8em;margin:.6em 0"
-_FORMULA = "display:block;overflow-x:auto;overflow-y:hidden;padding:.35em 0"
+BLOCK = "border-left:3px solid #4a8fe7;padding:.35em .8em;margin:.6em 0"
+FORMULA = "display:block;overflow-x:auto;overflow-y:hidden;padding:.35em 0"
 
 
 class Claim(Protocol):
@@ -50,6 +52,9 @@ class ClaimFailed(AssertionError):  # it reads as a sentence: "the claim failed"
 @dataclass(frozen=True)
 class Evidence:
     r"""One check that held, displayed by Jupyter as a compact block.
+
+    Only a check issues evidence. What is made by hand, or altered, can be read, but it is displayed without
+    the record that a page needs.
 
     Attributes:
         claim: label of the statement, e.g. ``"multilabel-loss"``.
@@ -88,6 +93,11 @@ class Evidence:
             "tolerance": self.tolerance,
         }
 
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What was met on this machine."""
+        return {"worst": self.worst}
+
     def __str__(self) -> str:
         head = (
             f"{SYMBOLS[self.kind]} {self.kind}  {self.claim}\n  {self.plain or self.statement}\n  {self.how}"
@@ -97,15 +107,17 @@ class Evidence:
     def _html(self) -> str:
         details = "".join(f"<li>{html.escape(line)}</li>" for line in self.details)
         return (
-            f'<details class="lemmata-evidence" data-kind="{self.kind}" style="{_BLOCK}"><summary>'
+            f'<details class="lemmata-evidence" data-kind="{self.kind}" style="{BLOCK}"><summary>'
             f"<strong>{SYMBOLS[self.kind]} {self.kind}</strong> "
             f'<a href="#{html.escape(self.claim)}"><code>{html.escape(self.claim)}</code></a>'
-            f'<span class="math notranslate nohighlight" style="{_FORMULA}">'
+            f'<span class="math notranslate nohighlight" style="{FORMULA}">'
             rf"\({html.escape(self.statement)}\)</span></summary>"
             f"<p>{html.escape(self.how)}</p>" + (f"<ul>{details}</ul>" if details else "") + "</details>"
         )
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        if self not in _issued:
+            return {"text/plain": f"(no evidence: made by hand, not by a check)\n{self}"}, {}
         data = {
             "text/plain": str(self),
             "text/html": self._html(),
@@ -114,4 +126,19 @@ class Evidence:
         }
         if "google.colab" in sys.modules:  # Colab typesets text/latex but not formulas inside text/html
             del data["text/html"]
-        return data, {MIME: {"worst": self.worst}}
+        return data, {MIME: self.measured}
+
+
+_issued: dict[Evidence, None] = {}  # what checks have issued in this process, in order
+
+
+def issue(*parts: Any, **more: Any) -> Evidence:
+    """The ``Evidence`` of a check that has just held; called by checks, and by nothing else."""
+    evidence = Evidence(*parts, **more)
+    _issued[evidence] = None
+    return evidence
+
+
+def issued() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Record and measurements of all evidence that checks have issued in this process."""
+    return [(evidence.record, evidence.measured) for evidence in _issued]

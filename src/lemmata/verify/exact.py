@@ -9,7 +9,9 @@ from typing import Any
 
 import sympy as sp
 
-from .evidence import Claim, ClaimFailed, Evidence
+from .evidence import Claim, ClaimFailed, Evidence, issue
+
+__all__ = ["expectation", "instances"]
 
 
 def instances(
@@ -49,7 +51,7 @@ def instances(
         raise ClaimFailed(claim.label, "at least one case", "none")
     first, last = rows[0], rows[-1]
     shown = [first] if first is last else [first, last]
-    return Evidence(
+    return issue(
         claim.label,
         "instances",
         r",\quad ".join(rf"{_latex_case(case)}:\ {sp.latex(left)}" for case, left in shown),

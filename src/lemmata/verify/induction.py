@@ -9,8 +9,10 @@ from typing import Any
 import sympy as sp
 
 from .comparison import GUARD, allowed, draw, holds
-from .evidence import Claim, ClaimFailed, Evidence
+from .evidence import Claim, ClaimFailed, Evidence, issue
 from .symbolic import RELATIONS, reduce, refuse_inexact, show
+
+__all__ = ["induction"]
 
 ROUNDS, STEPS = 4, 6
 State = Mapping[sp.Symbol, sp.Expr]
@@ -77,7 +79,7 @@ def induction(
     after = update[quantity].subs(quantity, closed + slack)
     second = _reduce(claim, after, closed.subs(update, simultaneous=True), relation, seconds)
     goal = "0" if relation == "==" else "a sign"
-    return Evidence(
+    return issue(
         claim.label,
         "proved",
         show(quantity, closed, relation),

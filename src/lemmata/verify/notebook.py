@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ def figures() -> None:
 
 
 def source(*functions: Callable[..., Any]) -> Markdown:
-    """The source of functions as imported, without their docstrings, as one code block.
+    """The source of functions or classes as imported, without their docstrings, as one code block.
 
     Example:
         >>> print(source(source).data[:26])
@@ -38,9 +39,22 @@ def source(*functions: Callable[..., Any]) -> Markdown:
 
 def _without_docstring(function: Callable[..., Any]) -> str:
     """By line numbers: Python 3.13 strips the indentation of ``__doc__``, so it need not be in the source."""
-    code = textwrap.dedent(inspect.getsource(function)).rstrip()
+    written = _class_source(function) if inspect.isclass(function) else inspect.getsource(function)
+    code = textwrap.dedent(written).rstrip()
     body = ast.parse(code).body[0].body  # type: ignore[attr-defined]
     lines = code.split("\n")
     if ast.get_docstring(ast.parse(code).body[0]) is not None:  # type: ignore[arg-type]
         del lines[body[0].lineno - 1 : body[0].end_lineno]
     return "\n".join(lines)
+
+
+def _class_source(found: type) -> str:
+    """Through one of its methods: where a public class says that it lives, inspect finds nothing."""
+    files = [method.__code__.co_filename for method in vars(found).values() if inspect.isfunction(method)]
+    lines = next(filter(None, map(linecache.getlines, files)), None)  # what dataclasses write has no file
+    if lines is None:
+        return inspect.getsource(found)
+    classes = (node for node in ast.walk(ast.parse("".join(lines))) if isinstance(node, ast.ClassDef))
+    node = next(node for node in classes if node.name == found.__name__)
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "".join(lines[first - 1 : node.end_lineno])

@@ -10,8 +10,10 @@ import numpy as np
 import sympy as sp
 import torch
 
-from .evidence import Claim, ClaimFailed, Evidence
+from .evidence import Claim, ClaimFailed, Evidence, issue
 from .oracle import Argument, Errors, errors, oracle, spacing
+
+__all__ = ["DTYPES", "agrees", "devices", "gradient"]
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -81,7 +83,7 @@ def agrees(
         worst.append(max(found, key=lambda error: error.ulp))
     name = getattr(function, "__name__", "implementation").replace("<lambda>", "implementation")
     where, names = ", ".join(devices()), [_name(dtype) for dtype in dtypes]
-    return Evidence(
+    return issue(
         claim.label,
         "agrees",
         rf"\mathtt{{{_escape(name)}}} \approx {sp.latex(expr)}",
@@ -159,7 +161,7 @@ def gradient(
     )
     _gradcheck(claim, function, _few(args, inputs), wrt)
     by = sp.latex(symbols[0]) if scalar else rf"{sp.latex(symbols[0])},\ldots"
-    return Evidence(
+    return issue(
         claim.label,
         "gradient",
         rf"\mathtt{{autograd}} \approx \nabla_{{{by}}}\left({sp.latex(expr)}\right)",

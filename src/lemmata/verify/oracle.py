@@ -12,6 +12,8 @@ import numpy as np
 import sympy as sp
 import torch
 
+__all__ = ["Argument", "Errors", "errors", "oracle", "spacing"]
+
 DIGITS = 50
 Argument: TypeAlias = sp.Symbol | Sequence[sp.Symbol]
 

@@ -11,8 +11,10 @@ import sympy as sp
 
 from .balls import PRECISION, ball, exact, rounded, to_ball, to_fraction
 from .comparison import allowed
-from .evidence import Claim, ClaimFailed, Evidence
+from .evidence import Claim, ClaimFailed, Evidence, issue
 from .symbolic import RELATIONS
+
+__all__ = ["counterexample"]
 
 FLOAT_ROUNDING = Fraction(1, 10**12)  # relative; thousands of roundings of a float64
 
@@ -76,7 +78,7 @@ def counterexample(
         )
     sign = {"==": r"\ne", ">=": "<", "<=": ">", ">": r"\le", "<": r"\ge"}[relation]
     where = ",\\ ".join(f"{sp.latex(s)} = {_latex(v)}" for s, v in point.items())
-    return Evidence(
+    return issue(
         claim.label,
         "counterexample",
         f"{sp.latex(lhs)} {sign} {sp.latex(rhs)}" + (rf"\quad\text{{at }} {where}" if where else ""),

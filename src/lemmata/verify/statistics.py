@@ -12,7 +12,9 @@ import mpmath
 import sympy as sp
 import torch
 
-from .evidence import Claim, ClaimFailed, Evidence
+from .evidence import Claim, ClaimFailed, Evidence, issue
+
+__all__ = ["rate", "sampled"]
 
 POWER = 3.0  # standard errors beyond the band: an error of ``detects`` is seen in 999 of 1000 samples
 
@@ -65,7 +67,7 @@ def sampled(
     z = (mean - truth) / error
     if not abs(z) <= limit:
         raise ClaimFailed(claim.label, f"mean {truth:g}", f"{mean:.6g} ± {error:.2g}, z = {z:.1f}")
-    return Evidence(
+    return issue(
         claim.label,
         "sampled",
         rf"{mean:.4g} \pm {error:.2g} \approx {sp.latex(sp.sympify(expected))}",
@@ -122,7 +124,7 @@ def rate(
     settled = off[-1] <= within and off[-2] <= 4 * within and off[-1] <= max(off[0], within / 10)
     if not (settled and min(slopes) > 0):
         raise ClaimFailed(claim.label, f"order {float(order):g} within {within:g}", f"slopes {shown}")
-    return Evidence(
+    return issue(
         claim.label,
         "rate",
         rf"\text{{error}}(h) = \Theta(h^{{{float(order):g}}}),\quad \text{{measured }} {slopes[-1]:.3f}",

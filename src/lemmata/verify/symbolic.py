@@ -15,8 +15,10 @@ from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
 from .comparison import DIGITS, Domain, compare
-from .evidence import Claim, ClaimFailed, Evidence
+from .evidence import Claim, ClaimFailed, Evidence, issue
 from .timing import TimeLimit, within_time
+
+__all__ = ["RELATIONS", "proved", "reduce", "refuse_inexact", "show"]
 
 
 def _factor_logs(expr: sp.Expr) -> sp.Expr:
@@ -101,7 +103,7 @@ def proved(
             steps.append(reduce(claim, left, right, relation, seconds))
     names = ", ".join(sorted(set(steps)))
     equal = relation == "=="
-    return Evidence(
+    return issue(
         claim.label,
         "proved",
         show(lhs, rhs, relation),

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import mpmath
 
+__all__ = ["TimeLimit", "within_time"]
+
 PATIENCE = 20  # times 0.05 s that a worker is given to stop before it is left to itself
 T = TypeVar("T")
 
