@@ -42,19 +42,21 @@ def test_what_broadcasts_is_expanded(sizes):
 
 
 def test_good_arguments_pass():
-    check.tensor("x", X.int())
-    check.floating("x", X.half())
-    check.mask("mask", X.bool())
-    check.index("index", X.long())
-    check.within("index", torch.tensor([0, 2]), 3)
-    check.within("index", torch.tensor([], dtype=torch.int64), 0)
-    check.probability("p", torch.tensor([0.0, 1.0]))
-    check.probability("p", X.bool())
-    check.probability("p", EMPTY)
-    check.scores("input", X)
-    check.shape("target", X, X.shape)
-    check.choice("kind", "a", ("a", "b"))
-    check.choice("correction", None, (None, "delta"))
+    assert [
+        check.tensor("x", X.int()),
+        check.floating("x", X.half()),
+        check.mask("mask", X.bool()),
+        check.index("index", X.long()),
+        check.within("index", torch.tensor([0, 2]), 3),
+        check.within("index", torch.tensor([], dtype=torch.int64), 0),
+        check.probability("p", torch.tensor([0.0, 1.0])),
+        check.probability("p", X.bool()),
+        check.probability("p", EMPTY),
+        check.scores("input", X),
+        check.shape("target", X, X.shape),
+        check.choice("kind", "a", ("a", "b")),
+        check.choice("correction", None, (None, "delta")),
+    ] == [None] * 13
 
 
 def test_values_are_not_read_where_that_would_wait():

@@ -256,6 +256,13 @@ def test_what_is_no_single_root_is_refused(expr, value, box, message):
     refused("root", expr, value, box={x: box}, match=message, limit=2000)
 
 
+def test_a_root_is_shown_to_the_digits_that_were_shown_of_it():
+    value = "0.87962566103423975"
+    shown = demo.root(x - Rational(value), value, box={x: (0, 1)}, within=Rational(1, 10**17))
+    assert f"= {value}" in shown.statement
+    assert f"= {value}" in shown.plain
+
+
 def test_a_jump_is_no_root():
     refused("root", sp.sign(r) + r, 0, box={r: (-1, 1)}, within=NANO, error=ValueError, match="continuous")
 

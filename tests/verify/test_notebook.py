@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import pytest
 
-from lemmata.verify.notebook import figures, source
+from lemmata.verify.notebook import figures, glue, source
 
 
 def plain(x):
@@ -67,3 +67,12 @@ def test_figures_sets_the_style_of_the_book():
         mpl.rcdefaults()
         figures()
         assert mpl.rcParams["svg.hashsalt"]
+
+
+def test_a_float_is_glued_with_the_digits_that_every_machine_gives(monkeypatch):
+    kept = {}
+    monkeypatch.setattr("myst_nb.glue", lambda name, value, display: kept.update({name: value}))
+    given = {"pi": 3.14159265, "small": -1.23456789e-9, "count": 1234567890, "text": "1.23456789"}
+    for name, value in given.items():
+        glue(name, value)
+    assert kept == {"pi": 3.14159, "small": -1.23457e-9, "count": 1234567890, "text": "1.23456789"}

@@ -157,7 +157,7 @@ def supremum(
         claim.label,
         "certified",
         rf"\sup {sp.latex(expr)} = {sp.latex(value)}\quad {_latex_box(box)}",
-        f"ball arithmetic encloses the supremum within {float(within):g} of {sp.N(value, 15)}",
+        f"ball arithmetic encloses the supremum within {float(within):g} of {_to_digits(value, within)}",
         (f"nearly attained at {rounded(witness)}", *details),
         plain=f"sup {expr} = {value} on {_show(box)}",
     )
@@ -222,16 +222,23 @@ def root(
             raise ClaimFailed(claim.label, expected, stuck) from None
     if isinstance(found, dict):
         raise ClaimFailed(claim.label, expected, f"slope {_at(slope, found)}", rounded(found))
+    shown = _to_digits(value, within)
     return issue(
         claim.label,
         "certified",
-        rf"{sp.latex(symbol)} = {sp.N(value, 15)} \pm {_latex_power(within)}\iff {sp.latex(expr)} = 0",
+        rf"{sp.latex(symbol)} = {shown} \pm {_latex_power(within)}\iff {sp.latex(expr)} = 0",
         f"one sign change within {float(within):g}, and a derivative of one sign on [{low}, {high}]",
-        plain=f"{expr} = 0 only at {symbol} = {sp.N(value, 15)} +- {float(within):g}",
+        plain=f"{expr} = 0 only at {symbol} = {shown} +- {float(within):g}",
     )
 
 
 # --- small pieces -------------------------------------------------------------------------------------------
+
+
+def _to_digits(value: sp.Expr, within: Fraction) -> sp.Expr:
+    """The value with 15 digits or more: what rounding takes from it is far below ``within``."""
+    places = sp.log(sp.Max(abs(value), within) / within, 10)
+    return sp.N(value, max(15, int(sp.ceiling(places)) + 2))
 
 
 def _landmarks(sides: Box) -> Iterator[dict[sp.Symbol, flint.arb]]:

@@ -1,4 +1,4 @@
-"""What every chapter's first cell needs: the look of its figures, and the library's source on the page."""
+"""What a chapter's cells need: the look of figures, numbers for the text, the library's source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
-__all__ = ["figures", "source"]
+__all__ = ["figures", "glue", "source"]
 
 
 def figures() -> None:
@@ -22,6 +22,16 @@ def figures() -> None:
 
     plt.style.use("lemmata.verify.book")
     set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def glue(name: str, value: object, display: bool = True) -> None:
+    """Keep a value for the text, as ``myst_nb.glue`` does; a float with six digits.
+
+    The others depend on the processor and on how its libraries add, and would fail the next machine's test.
+    """
+    from myst_nb import glue as keep
+
+    keep(name, float(f"{value:.6g}") if isinstance(value, float) else value, display)
 
 
 def source(*functions: Callable[..., Any]) -> Markdown:

@@ -1,4 +1,4 @@
-r"""Softmax and cross-entropy for many labels: the loss, its soft and sparse forms, and softmax over subsets.
+r"""Softmax and cross-entropy for many labels: dense, sparse and soft targets, and laws over subsets.
 
 With scores :math:`s`, positives :math:`P`, negatives :math:`N` and a threshold :math:`s_0`,
 

@@ -1,4 +1,4 @@
-r"""The angle between two random directions in n dimensions, and its cosine.
+r"""Law, moments, tails and samples of the angle between random vectors; an accurate angle of two vectors.
 
 Two independent vectors, at least one of them with a uniformly distributed direction, enclose an angle
 :math:`\theta` with a density proportional to :math:`\sin^{n-2}\theta`; :math:`\eta = \cos\theta` has one

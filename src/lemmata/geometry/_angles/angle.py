@@ -9,6 +9,7 @@ from lemmata import _arguments as check
 from lemmata import _torch
 from lemmata.geometry._angles.quadrature import HALF_PI, constant, cumulative, folded, log_cdf
 from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.trigamma import trigamma
 
 __all__ = ["angle_cdf", "angle_pdf", "angle_quantile", "angle_variance"]
 
@@ -171,7 +172,7 @@ def angle_variance(n: int) -> float:
     .. math:: \operatorname{Var}\theta = \tfrac12\psi_1\bigl(\tfrac n2\bigr)
               = \frac1n + \frac1{n^2} + \frac2{3n^3} + \dots
 
-    The trigamma function is the Hurwitz zeta function of 2, which torch has to the last digits
+    The trigamma function is taken as the Hurwitz zeta function of 2, which torch has to the last digits
     (``torch.special.polygamma(1, x)`` has nine).
 
     Implements :prf:ref:`angles-variance`.
@@ -188,5 +189,4 @@ def angle_variance(n: int) -> float:
         (0.467401100272, 0.001001000667)
     """
     n = check.at_least("n", n, 1)
-    half = torch.tensor(n / 2, dtype=torch.float64)
-    return torch.special.zeta(torch.tensor(2.0, dtype=torch.float64), half).item() / 2
+    return trigamma(torch.tensor(n / 2, dtype=torch.float64)).item() / 2

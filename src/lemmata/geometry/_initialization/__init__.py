@@ -1,4 +1,4 @@
-r"""What random weights do to a signal: initialisers with exact laws, and the theory to check a network by.
+r"""Orthogonal and truncated normal weights, their theory, and a report on the first step of your network.
 
 A weight :math:`W` has shape (m, n), as in ``torch.nn.Linear``: fan_out is m, fan_in is n, and y = W x. With
 independent entries of mean 0 and variance 1/m the *mean* of :math:`\|Wx\|^2` is :math:`\|x\|^2`. What that

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
+from lemmata.numerics.trigamma import trigamma
 
 __all__ = ["LogNormDrift", "log_norm_drift"]
 
@@ -52,7 +53,7 @@ def log_norm_drift(width: int, depth: int, *, activation: str = "linear") -> Log
     check.choice("activation", activation, ("linear", "relu"))
     if activation == "linear":
         half = torch.tensor(width / 2, dtype=torch.float64)
-        mean, variance = _digamma_less_log(half), _trigamma(half)
+        mean, variance = _digamma_less_log(half), trigamma(half)
     else:
         mean, variance = _relu_step(width)
     return LogNormDrift(depth * mean.item(), depth * variance.item())
@@ -66,7 +67,7 @@ def _relu_step(m: int) -> tuple[Tensor, Tensor]:
     weight = torch.softmax(-torch.lgamma(n + 1) - torch.lgamma(size - n + 1), 0)
     value = _digamma_less_log(n / 2) + torch.log1p((2 * n - m) / m)
     mean = (weight * value).sum()
-    return mean, (weight * (_trigamma(n / 2) + (value - mean).square())).sum()
+    return mean, (weight * (trigamma(n / 2) + (value - mean).square())).sum()
 
 
 def _digamma_less_log(x: Tensor) -> Tensor:
@@ -74,8 +75,3 @@ def _digamma_less_log(x: Tensor) -> Tensor:
     y = 1 / (x * x)
     series = -0.5 / x - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y / 240)))
     return torch.where(x < 20, torch.digamma(x) - x.log(), series)
-
-
-def _trigamma(x: Tensor) -> Tensor:
-    """psi_1; torch.polygamma(1, x) has 9 digits only."""
-    return torch.special.zeta(torch.full_like(x, 2.0), x)
