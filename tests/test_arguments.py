@@ -25,6 +25,10 @@ def test_numbers_of_python_and_numpy_are_numbers():
         assert type(check.number("x", value)) is float
 
 
+def test_an_integer_beyond_float64_is_infinite():
+    assert [check.number("x", value) for value in (10**400, -(10**400))] == [math.inf, -math.inf]
+
+
 def test_integers_of_python_and_numpy_are_integers():
     for value in (3, np.int64(3), np.int32(3), np.uint8(3)):
         assert check.integer("n", value) == check.at_least("n", value, 3) == 3

@@ -5,6 +5,7 @@ device and breaks no compiled graph and no transform (:func:`lemmata._torch.read
 checked everywhere.
 """
 
+import math
 import numbers
 import operator
 from collections.abc import Iterable, Sequence
@@ -136,7 +137,10 @@ def number(name: str, value: float) -> float:
     """``value`` as a float; TypeError unless it is a real number, of Python or NumPy, and for a bool."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond float64
+        return math.inf if value > 0 else -math.inf
 
 
 def positive(name: str, value: float, at_infinity: str = "") -> float:

@@ -27,7 +27,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lemmata._checks import check_axis, check_floating, check_sharpness, compute_dtype, readable
+from lemmata import _arguments as check
+from lemmata import _torch
+from lemmata.numerics.precision import compute_dtype
 
 __all__ = ["boltzmann_maximum", "logsumexp_maximum", "mellowmax", "p_norm_maximum", "smooth_abs"]
 
@@ -164,14 +166,14 @@ def p_norm_maximum(x: Tensor, *, p: float, dim: int = -1) -> Tensor:
         >>> p_norm_maximum(torch.tensor([1.0, 2.0, 3.5, 0.5]), p=3)
         tensor(3.7325)
     """
-    _check_order(p)
-    rows = _rows(x, p, check_axis("x", x, dim))
+    p = _order(p)
+    rows = _rows(x, p, check.axis("x", x, dim))
     negative = rows < 0
-    if readable(rows) and negative.any():
+    if _torch.readable(rows) and negative.any():
         raise ValueError(f"x must be at least 0, got values down to {rows[negative].min().item()}")
     rows = torch.where(negative, math.nan, rows)
     hard = rows.amax(-1)
-    return (hard if p > LARGEST else _p_norm(rows, float(p), hard)).to(x.dtype)
+    return (hard if p > LARGEST else _p_norm(rows, p, hard)).to(x.dtype)
 
 
 # --------------------------------------------------------------------------- absolute value
@@ -212,13 +214,12 @@ def smooth_abs(x: Tensor, *, sharpness: float, kind: str = "logcosh") -> Tensor:
         >>> smooth_abs(torch.tensor([-2.0, 0.0, 0.5]), sharpness=3)
         tensor([2.0000, 0.2310, 0.5162])
     """
-    check_floating("x", x)
-    check_sharpness(sharpness)
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
+    check.floating("x", x)
+    sharpness = _sharpness(sharpness)
+    check.choice("kind", kind, KINDS)
     if sharpness > LARGEST:
         return x.abs()
-    y, k = x.to(_sum_dtype(x, sharpness)), max(float(sharpness), SMALLEST)
+    y, k = x.to(_sum_dtype(x, sharpness)), max(sharpness, SMALLEST)
     far = (k * y).abs() > FAR
     return torch.where(far, y.abs(), KINDS[kind](torch.where(far, 0.0, y), k)).to(x.dtype)
 
@@ -245,14 +246,14 @@ KINDS: dict[str, Callable[[Tensor, float], Tensor]] = {
 
 def _soften(x: Tensor, sharpness: float, dim: int, gap: Callable[[Tensor, float], Tensor]) -> Tensor:
     """max + gap(x - max, K); the hard maximum where it, or the sharpness, is infinite."""
-    check_sharpness(sharpness)
-    rows = _rows(x, sharpness, check_axis("x", x, dim))
+    sharpness = _sharpness(sharpness)
+    rows = _rows(x, sharpness, check.axis("x", x, dim))
     hard = rows.amax(-1)
     peak = hard.detach()  # shifting by it changes nothing, so it needs no gradient
     if sharpness <= LARGEST:
         usual = ~peak.isinf()
         d = torch.where(usual.unsqueeze(-1), rows - peak.unsqueeze(-1), 0.0)  # (..., n), at most 0
-        hard = torch.where(usual, peak + gap(d, max(float(sharpness), SMALLEST)), hard)
+        hard = torch.where(usual, peak + gap(d, max(sharpness, SMALLEST)), hard)
     return torch.where(peak == -math.inf, -math.inf, hard).to(x.dtype)
 
 
@@ -309,8 +310,12 @@ def _sum_dtype(x: Tensor, sharpness: float) -> torch.dtype:
     return torch.float64 if extreme else compute_dtype(x)
 
 
-def _check_order(p: float) -> None:
-    if isinstance(p, bool) or not isinstance(p, int | float):
-        raise TypeError(f"p must be a number, got {type(p).__name__}")
-    if not p >= 1:
+def _sharpness(sharpness: float) -> float:
+    return check.positive("sharpness", sharpness, "inf gives the hard operation")
+
+
+def _order(p: float) -> float:
+    order = check.number("p", p)
+    if not order >= 1:
         raise ValueError(f"p must be at least 1 (inf gives the maximum), got {p}")
+    return order

@@ -1,12 +1,4 @@
-r"""GELU, its elementary approximations, and the minimax fits that their constants come from.
-
-:math:`\operatorname{GELU}(x) = x\,\Phi(x)`. Every approximation here puts :math:`\sigma(2ax + 2bx^3)
-= \tfrac12\bigl(1 + \tanh(ax + bx^3)\bigr)` in the place of :math:`\Phi(x)`; they differ in two constants.
-
-Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415 (2016); Su, kexue.fm 7309
-(2020). The exchange algorithm: Remez (1934); Rice, "The Approximation of Functions", vol. 1 (1964), for
-families that are not linear.
-"""
+"""The parameters that make the largest error of a family least, by the exchange algorithm of Remez."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,152 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lemmata._checks import check_floating, compute_dtype, is_wrapped
+__all__ = ["MinimaxFit", "minimax_fit"]
 
-__all__ = ["MinimaxFit", "gelu", "minimax_fit"]
-
-SLOPE = math.sqrt(2 / math.pi)  # of erf(x / sqrt 2) at 0
-LOGISTIC = 1.702  # minimises sup |Phi(x) - sigmoid(k x)|, to 4 digits: what the literature uses
-CUBIC = 0.044715  # minimises sup |erf(x / sqrt 2) - tanh(SLOPE (x + c x^3))|, to 5 digits: likewise
-# These minimise sup |GELU - approximation| itself, not sup |Phi - gate|:
-OWN_LOGISTIC = 1.7729339656167546  # k; leaves 0.013922
-OWN_TANH = 0.8001570785481036, 0.03470089343233105  # a and b, both free; leaves 2.7073e-4
-
-GATES = {  # a and b of the gate sigmoid(2 a x + 2 b x^3)
-    "tanh": (SLOPE, SLOPE * CUBIC),
-    "sigmoid": (LOGISTIC / 2, 0.0),
-    "tanh-minimax": OWN_TANH,
-    "sigmoid-minimax": (OWN_LOGISTIC / 2, 0.0),
-}
-FLAT = 512.0  # from here on every gate is 1 or 0 to the last bit, and its derivatives are 0
-
-
-# --------------------------------------------------------------------------- gelu
-
-
-def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
-    r"""The Gaussian error linear unit, exact or by a tanh or logistic form.
-
-    .. math:: \operatorname{GELU}(x) = x\,\Phi(x)
-              = \tfrac x2\operatorname{erfc}\Bigl(-\frac{x}{\sqrt2}\Bigr)
-
-    ================== ===================================== ====================
-    ``approximate``    in the place of :math:`\Phi(x)`       :math:`\sup|error|`
-    ================== ===================================== ====================
-    "none"             itself                                0
-    "tanh"             a = sqrt(2 / pi), b = 0.044715 a      4.73e-4
-    "sigmoid"          a = 1.702 / 2, b = 0                  2.03e-2
-    "tanh-minimax"     a = 0.80015708, b = 0.034700893       2.71e-4
-    "sigmoid-minimax"  a = 1.77293397 / 2, b = 0             1.39e-2
-    ================== ===================================== ====================
-
-    with :math:`\sigma(2ax + 2bx^3)`, which is :math:`\tfrac12(1 + \tanh(ax + bx^3))` without its cancellation
-    for negative x. The last two have the constants that are best for GELU; the usual ones are best for
-    :math:`\Phi`. Nothing cancels in the negative tail: the relative error is a few times :math:`x^2`
-    roundings, which is what rounding the argument of an exponential costs.
-
-    Implements :prf:ref:`gelu-erfc`, :prf:ref:`gelu-derivative`, :prf:ref:`gelu-tanh-local`,
-    :prf:ref:`gelu-own-minimax`.
-
-    Args:
-        x: any shape; float64, float32, bfloat16 or float16 (half types are computed in float32). ``inf``
-            gives ``inf`` with derivative 1, ``-inf`` gives 0 with derivative 0, NaN gives NaN.
-        approximate: one of the table. "none" and "tanh" mean what they mean in torch.
-
-    Returns:
-        The shape and the dtype of ``x``. Only ``x`` is kept for backward.
-
-    Raises:
-        TypeError: ``x`` is not a tensor of these types.
-        ValueError: ``approximate`` is not in the table.
-
-    Example:
-        >>> gelu(torch.tensor([-5.5, -1.0, 0.0, 1.0, 5.5]))
-        tensor([-1.0444e-07, -1.5866e-01,  0.0000e+00,  8.4134e-01,  5.5000e+00])
-        >>> gelu(torch.tensor([-1.0, 1.0]), approximate="tanh-minimax")
-        tensor([-0.1585,  0.8415])
-    """
-    check_floating("x", x)
-    if approximate != "none" and approximate not in GATES:
-        known = ", ".join(map(repr, ("none", *GATES)))
-        raise ValueError(f"approximate must be one of {known}, got {approximate!r}")
-    # forward mode takes the plain operations: torch loses nested tangents in a Function (pytorch#197867)
-    if torch.autograd.forward_ad._current_level >= 0:
-        y = _clipped(x.to(compute_dtype(x)))
-        return torch.where(x > FLAT, x, _value(y, approximate).to(x.dtype))
-    return _Gelu.apply(x, approximate)
-
-
-class _Gelu(torch.autograd.Function):
-    """Keeps x and nothing else."""
-
-    @staticmethod
-    def forward(x, form):
-        return _by_blocks(lambda x: _value(x.clamp(min=-FLAT), form), x)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, ctx.form = inputs
-        ctx.save_for_backward(x)
-
-    @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        return _by_blocks(lambda x, grad: grad * _slope(_clipped(x), ctx.form), x, grad), None
-
-    @staticmethod
-    def vmap(info, in_dims, x, form):
-        return _Gelu.apply(x, form), in_dims[0]
-
-
-def _value(y: Tensor, form: str) -> Tensor:
-    """y times its gate; -inf must have been clipped, or it meets a gate of 0."""
-    return y * _gate(y, form)
-
-
-def _gate(y: Tensor, form: str) -> Tensor:
-    """Phi or what stands for it: a positive number without cancellation."""
-    if form == "none":
-        return torch.special.erfc(y * -math.sqrt(0.5)) / 2
-    return torch.sigmoid(_exponent(y, *GATES[form]))
-
-
-def _slope(y: Tensor, form: str) -> Tensor:
-    """The derivative: the gate, and y times the derivative of the gate; both infinities must be clipped."""
-    if form == "none":
-        return _gate(y, form) + y * torch.exp(y * y / -2) / math.sqrt(2 * math.pi)
-    a, b = GATES[form]
-    u = _exponent(y, a, b)
-    gate = torch.sigmoid(u)
-    return gate + y * gate * torch.sigmoid(-u) * (6 * b * y * y + 2 * a)  # 1 - gate would lose digits
-
-
-def _exponent(y: Tensor, a: float, b: float) -> Tensor:
-    return y * (2 * b * y * y + 2 * a) if b else y * (2 * a)
-
-
-def _clipped(x: Tensor) -> Tensor:
-    return x.clamp(-FLAT, FLAT)
-
-
-def _by_blocks(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """An elementwise function, computed in its dtype and given back in that of the first tensor.
-
-    Goes piece by piece, so that what it makes on the way stays in cache; as a whole where it may be
-    differentiated again.
-    """
-    x, dtype = tensors[0], compute_dtype(tensors[0])
-    whole = torch.is_grad_enabled() or torch.compiler.is_compiling() or is_wrapped(*tensors)
-    if whole or not x.is_contiguous():
-        return function(*(t.to(dtype) for t in tensors)).to(x.dtype)
-    out, size = torch.empty_like(x), 2**17 if x.device.type == "cpu" else 2**24
-    pieces = (t.reshape(-1).split(size) for t in (out, *tensors))
-    for piece, *parts in zip(*pieces, strict=True):
-        piece.copy_(function(*(part.to(dtype) for part in parts)))
-    return out
-
-
-# --------------------------------------------------------------------------- minimax_fit
+Residual = Callable[[Tensor, Tensor], Tensor]
+ROUNDS = 60  # halves an interval to the last bit; the other loops end much earlier, or not at all
 
 
 class MinimaxFit(NamedTuple):
@@ -259,10 +109,6 @@ def _numbers(name: str, values: Sequence[float]) -> Tensor:
         return torch.tensor([float(v) for v in values], dtype=torch.float64)
     except TypeError:
         raise TypeError(f"{name} must be a sequence of numbers, got {values!r}") from None
-
-
-Residual = Callable[[Tensor, Tensor], Tensor]
-ROUNDS = 60  # halves an interval to the last bit; the other loops end much earlier, or not at all
 
 
 def _newton(residual: Residual, x: Tensor, theta: Tensor, signs: Tensor | None = None) -> Tensor:

@@ -1,0 +1,91 @@
+"""What the soft forms of hard functions promise."""
+
+import torch
+from contract import Row, check, each
+from helpers import INF
+
+from lemmata.smoothing import (
+    smooth_accuracy,
+    smooth_fbeta,
+    smooth_sign,
+    smooth_step,
+    soft_argmax,
+    soft_one_hot,
+    soft_round,
+    soft_round_inverse,
+    soft_top_k,
+)
+
+TIES = torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [2.0] * 6, [0.0, 3.0, 3.0, 3.0, -1.0, -1.0]]).double()
+
+
+def rows(draw):
+    return dict(x=draw.normal(3, 6), sharpness=2.0, dim=-1)
+
+
+def elements(draw):
+    return dict(x=draw.normal(3, 6), sharpness=2.0)
+
+
+def top_k(**options):
+    return lambda draw: dict(x=draw.normal(3, 6), temperature=0.5, dim=-1, **options)
+
+
+def fbeta(draw):
+    return dict(probabilities=draw.uniform(3, 6), target=draw.uniform(3, 6), beta=2.0, dim=1)
+
+
+def classes(draw):
+    return dict(input=draw.normal(3, 6), target=draw.below(6, 3), reduction="none")
+
+
+WRONG = dict(sharpness=(0, -1.0), dim=(2, -3))
+EXPORTS = dict(exports="the program gives a FakeTensor (FAULTS L8)")
+ROWS = [
+    Row(soft_one_hot, rows, wrong=WRONG, points=(dict(x=TIES),)),
+    Row(
+        soft_one_hot,
+        lambda draw: rows(draw) | dict(sharpness=INF),
+        "hard",
+        programs=False,
+        points=(dict(x=TIES),),
+    ),
+    Row(soft_argmax, rows, programs=False, wrong=WRONG, points=(dict(x=TIES),)),
+    Row(
+        soft_argmax,
+        lambda draw: rows(draw) | dict(values=draw.normal(6)),
+        "positions",
+        shared=("values",),
+        bounded=("values",),
+    ),
+    *(Row(f, elements, wrong=dict(sharpness=(0, -1.0))) for f in (smooth_step, smooth_sign, soft_round)),
+    Row(soft_round_inverse, lambda draw: dict(y=draw.normal(3, 6), sharpness=5.0)),
+    Row(soft_top_k, top_k(k=2, method="subset"), "subset", points=(dict(x=TIES),), today=EXPORTS),
+    Row(soft_top_k, top_k(k=5, method="subset"), "most", programs=False, points=(dict(x=TIES),)),
+    Row(soft_top_k, top_k(k=2, method="sigmoid"), "sigmoid", points=(dict(x=TIES),)),
+    Row(
+        soft_top_k,
+        lambda draw: top_k(k=2, method="sigmoid")(draw) | dict(dim=0),
+        "across",
+        rows=False,
+        programs=False,
+    ),
+    Row(soft_top_k, top_k(k=6, method="subset"), "everything", programs=False),
+    Row(soft_top_k, top_k(k=0, method="subset"), "nothing", programs=False),
+    Row(
+        smooth_accuracy,
+        classes,
+        points=(dict(input=TIES),),
+        today=dict(fake="looks for classes out of range, where there are none (FAULTS L9)"),
+    ),
+    Row(
+        smooth_fbeta,
+        fbeta,
+        today=dict(fake="looks for values outside of [0, 1], where there are none (FAULTS L9)"),
+    ),
+]
+
+
+@each(ROWS)
+def test_contract(row, promise):
+    check(row, promise)
