@@ -1,6 +1,8 @@
 """What tests of several parts share: programs that run on several ranks."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +12,19 @@ import pytest
 
 import lemmata
 
+LAUNCHER = """
+import os, sys
+import torch.distributed, lemmata.estimation  # once, and not in each of the ranks
+
+program, folder = sys.argv[1:]
+for rank in range(3):
+    if os.fork() == 0:
+        sys.argv, sys.stdout = ["", str(rank), folder], open(f"{folder}/{rank}", "w")
+        exec(program)
+        sys.exit()
+sys.exit(any(os.wait()[1] for _ in range(3)))
+"""
+
 
 @pytest.fixture
 def run_ranks(tmp_path: Path) -> Callable[[str], list[list[str]]]:
@@ -18,19 +33,13 @@ def run_ranks(tmp_path: Path) -> Callable[[str], list[list[str]]]:
     def run(program: str) -> list[list[str]]:
         source = str(Path(lemmata.__file__).parent.parent)
         path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
-        ranks = [
-            subprocess.Popen(
-                [sys.executable, "-c", program, str(rank), str(tmp_path)],
-                text=True,
-                env={**os.environ, "PYTHONPATH": path},
-                stdout=subprocess.PIPE,
-            )
-            for rank in range(3)
-        ]
+        command = [sys.executable, "-c", LAUNCHER, program, str(tmp_path)]
+        launcher = subprocess.Popen(command, start_new_session=True, env={**os.environ, "PYTHONPATH": path})
         try:
-            return [rank.communicate(timeout=100)[0].splitlines() for rank in ranks]
+            assert launcher.wait(timeout=100) == 0
         finally:
-            for rank in ranks:
-                rank.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(launcher.pid, signal.SIGKILL)
+        return [(tmp_path / str(rank)).read_text().splitlines() for rank in range(3)]
 
     return run

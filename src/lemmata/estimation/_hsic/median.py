@@ -8,14 +8,14 @@ import math
 import torch
 from torch import Tensor
 
-from lemmata._checks import is_wrapped, readable
-from lemmata.kernels.gram_sums import TILE, batches, squared_distances, tiles
+from lemmata._torch import is_wrapped, readable
+from lemmata.estimation._hsic.tiles import TILE, batches, squared_distances, tiles
 
 __all__ = ["median_distance"]
 
-_FEW = 2**14  # as many distances are sorted
-_KEPT = 2**20  # how many are held at a time
-_SPREAD = 4  # half the width of the bracket of a sampled quantile, in standard errors at most
+FEW = 2**14  # as many distances are sorted
+KEPT = 2**20  # how many are held at a time
+SPREAD = 4  # half the width of the bracket of a sampled quantile, in standard errors at most
 
 
 def median_distance(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,7 +37,7 @@ def median_distance(x: Tensor) -> tuple[Tensor, Tensor]:
     if total == 0 or m == 0:
         return x.new_zeros(m), x.new_ones(m)
     transformed = torch.compiler.is_compiling() or is_wrapped(x)
-    if total <= _FEW or (total <= _KEPT and not readable(x)):
+    if total <= FEW or (total <= KEPT and not readable(x)):
         squares = torch.cat([_of_few(wide[at]) for at in batches(m, n)], 1)
     elif transformed:
         raise ValueError(f"bandwidth must be a number under transforms of as many as {n} samples")
@@ -95,10 +95,10 @@ def _select(x: Tensor, rank: int) -> Tensor:
 def _sample(x: Tensor) -> Tensor:
     """The squared distances of random pairs, the same for each call; so many that one pass is enough."""
     n, d = x.shape
-    size = min(_KEPT, max(_FEW, math.ceil((n * n / _KEPT * _SPREAD) ** 2)))
+    size = min(KEPT, max(FEW, math.ceil((n * n / KEPT * SPREAD) ** 2)))
     generator = torch.Generator().manual_seed(0)
     drawn = x.new_empty(size)
-    for part in drawn.split(max(1, _KEPT // (8 * max(1, d)))):
+    for part in drawn.split(max(1, KEPT // (8 * max(1, d)))):
         i, step = (torch.randint(low, n, part.shape, generator=generator) for low in (0, 1))
         part.copy_((x[i.to(x.device)] - x[((i + step) % n).to(x.device)]).square().sum(-1))
     return drawn
@@ -107,7 +107,7 @@ def _sample(x: Tensor) -> Tensor:
 def _bracket(sample: Tensor, share: float, low: float, high: float) -> tuple[float, float]:
     """Quantiles of the sample on both sides of a share of it; half of the old bracket if that is no less."""
     n = len(sample)
-    slack = _SPREAD / 2 * math.sqrt(n) + 1
+    slack = SPREAD / 2 * math.sqrt(n) + 1
     ranks = (max(0, math.floor(n * share - slack)), min(n - 1, math.ceil(n * share + slack)))
     a, b = (sample.kthvalue(rank + 1).values.item() for rank in ranks)
     a, b = max(a, low), min(b, high)
@@ -117,7 +117,7 @@ def _bracket(sample: Tensor, share: float, low: float, high: float) -> tuple[flo
 def _between(x: Tensor, low: float, high: float) -> tuple[int, int, Tensor]:
     """How many squared distances are less than low, how many are in [low, high], and these, or each k-th."""
     above, inside, k, held = 0, 0, 1, 0
-    kept = x.new_empty(_KEPT + TILE * TILE)  # in one piece, since many small ones scatter the heap
+    kept = x.new_empty(KEPT + TILE * TILE)  # in one piece, since many small ones scatter the heap
     for i, j in tiles(len(x)):
         (d,) = squared_distances(x[None, i], x[None, j])
         mask = d >= low
@@ -128,7 +128,7 @@ def _between(x: Tensor, low: float, high: float) -> tuple[int, int, Tensor]:
         inside, new = inside + len(new), new[::k]
         kept[held : held + len(new)] = new
         held += len(new)
-        if held > _KEPT:
+        if held > KEPT:
             fewer = kept[:held:2].clone()
             k, held = 2 * k, len(fewer)
             kept[:held] = fewer

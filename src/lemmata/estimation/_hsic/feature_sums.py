@@ -1,4 +1,4 @@
-"""Central sums of paired features in plain PyTorch: what HSIC needs, and the merge of two samples.
+"""Central sums of paired features: what HSIC needs, and the merge of two samples.
 
 This is what runs today on every device, and what a fused kernel will be tested against.
 """
@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lemmata.kernels.centring import centred
+from lemmata.estimation._hsic.estimators import of_centred
+from lemmata.numerics.centring import centred
 
 __all__ = ["FeatureSums"]
 
@@ -20,14 +21,14 @@ class FeatureSums(NamedTuple):
     """Central sums of paired features p and q: all that HSIC in feature space needs. Float64."""
 
     n: Tensor  # ()
-    p: Tensor  # (D,), the mean
-    q: Tensor  # (E,)
-    c: Tensor  # (D, E), the sum of p q'
-    u: Tensor  # (D,), of p |q|^2
-    v: Tensor  # (E,), of q |p|^2
-    a: Tensor  # (), of |p|^2
-    b: Tensor  # (), of |q|^2
-    e: Tensor  # (), of |p|^2 |q|^2
+    mean_p: Tensor  # (D,)
+    mean_q: Tensor  # (E,)
+    pq: Tensor  # (D, E), the sum of p q'
+    p_qq: Tensor  # (D,), of p |q|^2
+    q_pp: Tensor  # (E,), of q |p|^2
+    pp: Tensor  # (), of |p|^2
+    qq: Tensor  # (), of |q|^2
+    pp_qq: Tensor  # (), of |p|^2 |q|^2
 
     @classmethod
     def of(cls, phi: Tensor, psi: Tensor) -> FeatureSums:
@@ -42,30 +43,28 @@ class FeatureSums(NamedTuple):
 
     def moved(self, p: Tensor, q: Tensor) -> FeatureSums:
         """The sums about another centre, from which the means lie at p and q."""
-        n, _, _, c, u, v, a, b, e = self
+        n, _, _, c, p_qq, q_pp, a, b, e = self
         pp, qq, pc = p @ p, q @ q, p @ c
         return self._replace(
-            c=c + n * torch.outer(p, q),
-            u=u + 2 * (c @ q) + p * (b + n * qq),
-            v=v + 2 * pc + q * (a + n * pp),
-            a=a + n * pp,
-            b=b + n * qq,
-            e=e + 2 * (q @ v) + qq * a + 2 * (p @ u) + 4 * (pc @ q) + pp * b + n * pp * qq,
+            pq=c + n * torch.outer(p, q),
+            p_qq=p_qq + 2 * (c @ q) + p * (b + n * qq),
+            q_pp=q_pp + 2 * pc + q * (a + n * pp),
+            pp=a + n * pp,
+            qq=b + n * qq,
+            pp_qq=e + 2 * (q @ q_pp) + qq * a + 2 * (p @ p_qq) + 4 * (pc @ q) + pp * b + n * pp * qq,
         )
 
     def merge(self, other: FeatureSums) -> FeatureSums:
         """The sums of two samples together, from those of each; an empty one changes nothing."""
         n = self.n + other.n
         share = torch.where(n > 0, other.n / n, 0.0)
-        p, q = other.p - self.p, other.q - self.q
+        p, q = other.mean_p - self.mean_p, other.mean_q - self.mean_q
         mine, its = self.moved(-share * p, -share * q), other.moved((1 - share) * p, (1 - share) * q)
         sums = (s + t for s, t in zip(mine[3:], its[3:], strict=True))
-        return FeatureSums(n, self.p + share * p, self.q + share * q, *sums)
+        return FeatureSums(n, self.mean_p + share * p, self.mean_q + share * q, *sums)
 
     def value(self, estimator: str) -> Tensor:
         """HSIC of the inner products of features; NaN for fewer samples than it needs."""
-        n, square = self.n, self.c.square().sum()
-        if estimator == "biased":
-            return square / n**2
-        value = (square + self.a * self.b / ((n - 1) * (n - 2)) - n / (n - 2) * self.e) / (n * (n - 3))
-        return torch.where(n >= 4, value, math.nan)
+        square = self.pq.square().sum()
+        value = of_centred(self.n, square, self.pp, self.qq, self.pp_qq, estimator)
+        return value if estimator == "biased" else torch.where(self.n >= 4, value, math.nan)

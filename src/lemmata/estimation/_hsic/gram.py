@@ -1,0 +1,131 @@
+"""The Gram matrix of a sample: any tile, with its gradient, or the whole by differentiable operations."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lemmata._torch import readable
+from lemmata.estimation._hsic.kernels import Kernel
+from lemmata.estimation._hsic.tiles import EPS64, TILE, distances
+
+__all__ = ["Gram", "gram", "whole"]
+
+LOG2E = math.log2(math.e)
+
+
+class Gram(NamedTuple):
+    """The Gram matrix of a sample, from which any tile can be made."""
+
+    x: Tensor  # (m, n, d)
+    kernel: Kernel
+    rows: Tensor  # (m, n, ...), what a tile is made of, for its rows
+    columns: Tensor
+    constant: Tensor | float  # (m, 1, 1) or a number, what is missing from the values
+    flat: bool = False  # exponents are so small that expm1 keeps digits which exp2 loses
+    memory: Tensor | None = None  # of a tile, which lasts until the next
+
+    def tile(self, i: slice, j: slice) -> Tensor:
+        """The tile (m, s, t) of the rows i and columns j; free to be changed, and gone with the next."""
+        return self._values(self.rows[:, i], self.columns[:, j])
+
+    def permuted_tile(self, i: Tensor, j: Tensor) -> Tensor:
+        """From a batch of 1: tiles (c, s, t), number c having the rows i[c] and the columns j[c]."""
+        return self._values(self.rows[0, i], self.columns[0, j])
+
+    def _values(self, left: Tensor, right: Tensor) -> Tensor:
+        value = self.kernel.value
+        if self.kernel.of == "samples":
+            return torch.stack([value(a, b) for a, b in zip(left, right, strict=True)]) - self.constant
+        if self.kernel.of == "product":
+            return value(torch.bmm(left, right.mT))
+        if self.kernel.of == "distance":
+            return value(distances(left, right))
+        exponent = self._exponents(left, right)
+        return exponent.expm1_() if self.flat else exponent.exp2_().sub_(1)  # exp2 is the fastest
+
+    def _exponents(self, left: Tensor, right: Tensor) -> Tensor:
+        """-d^2/2, times log2(e) for exp2; from features by one product, else from differences."""
+        if left.shape[-1] > self.x.shape[-1]:
+            return self._product(left, right).to(self.x.dtype)
+        return distances(left, right).square_().mul_(-0.5 if self.flat else -0.5 * LOG2E)
+
+    def _product(self, left: Tensor, right: Tensor) -> Tensor:
+        """In memory that the last tile had: fresh pages would cost as much as the exponentials."""
+        shape = (left.shape[0], left.shape[1], right.shape[1])
+        if self.memory is None or math.prod(shape) > self.memory.numel():
+            return torch.bmm(left, right.mT)
+        return torch.bmm(left, right.mT, out=self.memory[: math.prod(shape)].view(shape))
+
+    def pull(self, i: slice, j: slice, tile: Tensor, weight: Tensor, g_diagonal: Tensor, g: Tensor) -> None:
+        """Add to ``g`` the gradient of the sum of weight_ij K_ij over the unordered pairs of a tile."""
+        x_i, x_j = self.x[:, i], self.x[:, j]
+        on = weight.diagonal(dim1=1, dim2=2) if i == j else None
+        if self.kernel.of == "samples":
+            if on is not None:  # has each pair twice
+                weight.div_(2)
+                on.copy_(g_diagonal)
+            for part, slope in zip((i, j), self._pull(x_i, x_j, weight), strict=True):
+                g[:, part] += slope
+            return
+        if on is not None:
+            on.zero_()
+        if self.kernel.slope is None:  # the linear kernel
+            g[:, i] += weight @ x_j
+            if on is None:
+                g[:, j] += weight.mT @ x_i
+            else:
+                g[:, i] += 2 * g_diagonal[..., None] * x_i
+            return
+        weight *= self.kernel.slope(tile)
+        g[:, i] += weight.sum(2)[..., None] * x_i - weight @ x_j
+        if on is None:
+            g[:, j] += weight.sum(1)[..., None] * x_j - weight.mT @ x_i
+
+    def _pull(self, x_i: Tensor, x_j: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            a, b = x_i.detach().requires_grad_(), x_j.detach().requires_grad_()
+            made = self._values(a, b)
+            return torch.autograd.grad(made, (a, b), weight, materialize_grads=True)
+
+
+def gram(x: Tensor, kernel: Kernel) -> Gram:
+    """Prepare the tiles of a sample ``(m, n, d)``, near 0."""
+    if kernel.of == "samples":
+        return Gram(x, kernel, x, x, _first_value(x, kernel))
+    if kernel.of != "square":
+        return Gram(x, kernel, x, x, kernel.constant)
+    radius = 1e3  # where it cannot be read: as if far
+    if readable(x):
+        radius = x.square().sum(-1).max().item() if x.numel() else 0.0
+    flat, eps = radius < 0.1, torch.finfo(x.dtype).eps
+    if x.shape[-1] == 1 or radius * EPS64 > 1e3 * eps:  # even products in float64 would cost digits
+        return Gram(x, kernel, x, x, kernel.constant, flat)
+    wide = x.double() if radius > 20 else x
+    half = -wide.square().sum(-1, keepdim=True) / 2
+    one = torch.ones_like(half)
+    rows = torch.cat([wide, half, one], -1)
+    rows = rows if flat else rows.mul_(LOG2E)
+    memory = rows.new_empty(x.shape[0] * min(x.shape[1], TILE) ** 2)
+    return Gram(x, kernel, rows, torch.cat([wide, one, half], -1), kernel.constant, flat, memory)
+
+
+def whole(x: Tensor, kernel: Kernel) -> Tensor:
+    """The Gram matrices (m, n, n) by differentiable operations, in O(n^2 d) memory."""
+    if kernel.of == "samples":
+        return torch.stack([kernel.value(v, v) for v in x]) - _first_value(x, kernel)
+    if kernel.of == "product":
+        return kernel.value(x @ x.mT)
+    squares = (x[:, :, None] - x[:, None]).square().sum(-1)
+    if kernel.of == "square":
+        return kernel.value(squares)
+    zero = squares == 0  # where the root has no slope
+    return kernel.value(torch.where(zero, 0.0, torch.where(zero, 1.0, squares).sqrt()))
+
+
+def _first_value(x: Tensor, kernel: Kernel) -> Tensor | float:
+    """The value at the first two samples of each batch, (m, 1, 1): what a function is moved by."""
+    if x.shape[0] == 0 or x.shape[1] < 2:
+        return 0.0
+    return torch.stack([kernel.value(v[:1], v[1:2]) for v in x]).detach()

@@ -1,0 +1,230 @@
+"""Measures of dependence: HSIC, CKA and distance covariance; and HSIC itself, of normal variables."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from lemmata import _arguments as check
+from lemmata._torch import readable
+from lemmata.estimation._hsic.estimators import aligned, of_centred, of_matrices
+from lemmata.estimation._hsic.kernels import KernelLike
+from lemmata.estimation._hsic.samples import Bandwidth, Pair, both, check_estimator, paired, width_of
+from lemmata.estimation._hsic.sums import Sums
+from lemmata.numerics.precision import compute_dtype, no_autocast
+
+__all__ = ["cka", "distance_covariance", "hsic", "hsic_from_gram", "hsic_gaussian_population"]
+
+
+def hsic(
+    x: Tensor,
+    y: Tensor,
+    *,
+    kernel: KernelLike = "gaussian",
+    bandwidth: Bandwidth = "median",
+    estimator: str = "unbiased",
+) -> Tensor:
+    r"""The Hilbert-Schmidt independence criterion of paired samples.
+
+    .. math:: V = \frac1{n^2}\operatorname{tr}KHLH,\qquad
+              U = \frac1{n(n-3)}\Bigl[\operatorname{tr}\tilde K\tilde L
+              + \frac{\mathbf 1^\top\tilde K\mathbf 1\;\mathbf 1^\top\tilde L\mathbf 1}{(n-1)(n-2)}
+              - \frac2{n-2}\mathbf 1^\top\tilde K\tilde L\mathbf 1\Bigr]
+
+    with :math:`H=I-\frac1n\mathbf 1\mathbf 1^\top`, and :math:`\tilde K,\tilde L` having 0 on the diagonal.
+    V is the plug-in estimator: at least 0 for positive semidefinite kernels, and too large on average where x
+    and y are independent (where they depend strongly it can be too small). U is unbiased for a kernel that is
+    fixed beforehand (with ``"median"`` exactly so only under independence), and can be negative.
+
+    No n x n matrix is made: tiles of the Gram matrices leave their row sums and the sum of
+    :math:`K_{ij}L_{ij}`, and backward makes the tiles again. Linear kernels of few columns need no tiles.
+    Differentiating twice, forward mode and ``torch.compile`` take whole matrices, O(n^2 d) memory. The
+    gradient of ``"laplace"`` and ``"distance"`` at equal samples is that of 0.
+
+    Implements :prf:ref:`hsic-trace`, :prf:ref:`hsic-unbiased`.
+
+    Args:
+        x: samples ``(..., n, d)``.
+        y: samples ``(..., n, e)``; ``y[..., i, :]`` belongs to ``x[..., i, :]``.
+        kernel: ``"gaussian"``, ``"laplace"``, ``"linear"``, ``"distance"`` or a function.
+        bandwidth: ``"median"``, a number for both, or a pair.
+        estimator: ``"unbiased"`` (U, n at least 4, else ValueError) or ``"biased"`` (V).
+
+    Example:
+        >>> x = torch.tensor([0.0, 1.0, 2.0, 4.0, 7.0]).unsqueeze(-1)
+        >>> y = torch.tensor([1.0, 0.0, 3.0, 5.0, 6.0]).unsqueeze(-1)
+        >>> hsic(x, y, bandwidth=1.0), hsic(x, y, bandwidth=1.0, estimator="biased")
+        (tensor(0.0467), tensor(0.1328))
+    """
+    check.tensor("x", x)
+    with no_autocast(x):
+        pair = paired(x, y, kernel, bandwidth, estimator)
+        return pair.restore(_values(pair, estimator, only=True)[0])
+
+
+def _values(pair: Pair, estimator: str, only: bool = False) -> tuple[Tensor, ...]:
+    """HSIC of x and y and, unless that is all that is asked for, of x and x and of y and y: (m,) each."""
+    (_, n, d), e = pair.x.shape, pair.y.shape[-1]
+    if pair.kernel.of == "product" and 2 * (d * e + (0 if only else d * d + e * e)) <= n * (d + e):
+        # the mean was taken out as a constant, which the formulas of moments would notice in gradients
+        x, y = (v - v.mean(1, keepdim=True) for v in (pair.x.double(), pair.y.double()))
+        pairs = ((x, y),) if only else ((x, y), (x, x), (y, y))
+        return tuple(_by_moments(p, q, estimator) for p, q in pairs)
+    k, l, products = pair.sums(squares=not only)
+    xy = of_matrices(k, l, products, estimator)
+    if only:
+        return (xy,)
+    xx, yy = (of_matrices(own, own, own.squares, estimator) for own in (k, l))
+    if estimator == "unbiased":  # of equidistant samples only rounding is left
+        least = 32 * torch.finfo(pair.x.dtype).eps / (n * (n - 3))
+        xx, yy = (torch.where(u <= least * own.squares, math.nan, u) for u, own in ((xx, k), (yy, l)))
+    return xy, xx, yy
+
+
+def _by_moments(p: Tensor, q: Tensor, estimator: str) -> Tensor:
+    """HSIC of the inner products of centred data (m, n, d), (m, n, e), in O(nde) time."""
+    square, pp, qq = (p.mT @ q).square().sum((1, 2)), p.square().sum(2), q.square().sum(2)
+    return of_centred(p.shape[1], square, pp.sum(1), qq.sum(1), (pp * qq).sum(1), estimator)
+
+
+def hsic_from_gram(K: Tensor, L: Tensor, *, estimator: str = "unbiased") -> Tensor:
+    r"""HSIC from two Gram matrices: as :func:`hsic`, from whatever kernel made them.
+
+    Implements :prf:ref:`hsic-trace`, :prf:ref:`hsic-unbiased`.
+
+    Args:
+        K: ``(..., n, n)``, symmetric: ValueError where that can be read (on the CPU, not compiling, not under
+            ``torch.func``) and is not so to 1e-3 of the largest entry. The diagonal counts for V alone.
+        L: likewise.
+        estimator: ``"unbiased"`` (n at least 4, else ValueError) or ``"biased"``.
+
+    Example:
+        >>> K = torch.eye(4)
+        >>> hsic_from_gram(K, K, estimator="biased")  # tr(HH) / 16
+        tensor(0.1875)
+    """
+    for name, value in (("K", K), ("L", L)):
+        _check_gram(name, value)
+    n = K.shape[-1]
+    if L.shape[-1] != n:
+        raise ValueError(f"L must be {n} x {n} as K is, got shape {tuple(L.shape)}")
+    check_estimator(estimator, n, name="K")
+    k, l = (v.double() - v[..., :1, -1:].detach().double() for v in (K, L))
+    p, q = (v.diagonal(dim1=-2, dim2=-1) for v in (k, l))
+    products = (k * l).sum((-2, -1)) - (p * q).sum(-1)
+    value = of_matrices(_off_diagonal(k, p), _off_diagonal(l, q), products, estimator)
+    return value.to(torch.promote_types(K.dtype, L.dtype))
+
+
+def _check_gram(name: str, value: Tensor) -> None:
+    check.floating(name, value)
+    if value.dim() < 2 or value.shape[-1] != value.shape[-2]:
+        raise ValueError(f"{name} must be square, (..., n, n), got shape {tuple(value.shape)}")
+    if value.numel() and readable(value):
+        gap, size = (v.detach().abs().max() for v in (value - value.mT, value))
+        if gap > 1e-3 * size:
+            raise ValueError(f"{name} must be symmetric, got entries that differ by {gap.item():.3g}")
+
+
+def _off_diagonal(matrix: Tensor, diagonal: Tensor) -> Sums:
+    return Sums(diagonal, matrix.sum(-1) - diagonal, matrix.new_zeros(()))  # nobody asks for the squares
+
+
+def cka(
+    x: Tensor,
+    y: Tensor,
+    *,
+    kernel: KernelLike = "linear",
+    bandwidth: Bandwidth = "median",
+    estimator: str = "unbiased",
+) -> Tensor:
+    r"""Centred kernel alignment: HSIC on a scale where an argument and itself have 1.
+
+    .. math:: \operatorname{CKA}
+              = \frac{\operatorname{HSIC}(x,y)}{\sqrt{\operatorname{HSIC}(x,x)\operatorname{HSIC}(y,y)}}
+
+    Linear CKA does not change when x or y is scaled, shifted or rotated. With ``"biased"`` it is in [0, 1],
+    and tends to 1 where the effective dimensions of both arguments are far above n, dependent or not; with
+    ``"unbiased"`` it is in [-1, 1]. It costs one pass, as :func:`hsic` does. Where the HSIC of an argument
+    and itself is 0: NaN (it is constant or, with ``"unbiased"``, all its samples are equally far apart).
+
+    Implements :prf:ref:`hsic-cka`.
+
+    Args:
+        x: samples ``(..., n, d)``.
+        y: samples ``(..., n, e)``.
+        kernel: as in :func:`hsic`.
+        bandwidth: as in :func:`hsic`.
+        estimator: of all three HSIC.
+
+    Source: Kornblith et al. (2019); Nguyen, Raghu and Kornblith (2021) for the unbiased one.
+
+    Example:
+        >>> x = torch.tensor([[0.0], [1.0], [2.0], [4.0], [7.0]])
+        >>> cka(x, 3 - 2 * x)
+        tensor(1.)
+    """
+    check.tensor("x", x)
+    with no_autocast(x):
+        pair = paired(x, y, kernel, bandwidth, estimator)
+        return pair.restore(aligned(*_values(pair, estimator)))
+
+
+def distance_covariance(x: Tensor, y: Tensor, *, estimator: str = "unbiased") -> Tensor:
+    r"""The squared distance covariance, which is HSIC with minus the distance as both kernels.
+
+    .. math:: \operatorname{dCov}^2(x,y) = 4\operatorname{HSIC}(k,l),\qquad
+              k(x,x')=\tfrac12\bigl(|x|+|x'|-|x-x'|\bigr)
+
+    and the same of y for l. Terms of one sample alone centre to 0; what is left, :math:`-\frac12|x-x'|`, is
+    half of the kernel ``"distance"``. The square root of the biased one is what Székely calls dCov; the
+    unbiased one is that of his U-centred matrices, and can be negative.
+
+    Implements :prf:ref:`hsic-distance`.
+
+    Args:
+        x: samples ``(..., n, d)``.
+        y: samples ``(..., n, e)``.
+        estimator: ``"unbiased"`` or ``"biased"``.
+
+    Source: Székely, Rizzo and Bakirov (2007); Sejdinovic et al. (2013).
+
+    Example:
+        >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+        >>> distance_covariance(x, x, estimator="biased")
+        tensor(0.8125)
+    """
+    return hsic(x, y, kernel="distance", estimator=estimator)
+
+
+def hsic_gaussian_population(rho: float | Tensor, *, bandwidth: float | tuple[float, float]) -> Tensor:
+    r"""HSIC itself, of two standard normal variables with correlation rho under Gaussian kernels.
+
+    .. math:: \operatorname{HSIC}(\rho)
+              = st\,\Bigl[\frac1{\sqrt{P-4\rho^2}}+\frac1{\sqrt P}-\frac2{\sqrt{P-\rho^2}}\Bigr],
+              \qquad P=(s^2+2)(t^2+2)
+
+    No digits cancel as rho goes to 0, where this is :math:`st\,\rho^2P^{-3/2}`.
+
+    Implements :prf:ref:`hsic-gaussian`.
+
+    Args:
+        rho: in [-1, 1] (NaN beyond), a tensor of any shape or a number.
+        bandwidth: s for both variables, or the pair (s, t); positive.
+
+    Returns:
+        In the shape and dtype of ``rho``; float64 for a number.
+
+    Example:
+        >>> hsic_gaussian_population(0.5, bandwidth=1.0)
+        tensor(0.0108, dtype=torch.float64)
+    """
+    s, t = (width_of(width) for width in both(bandwidth))
+    if not isinstance(rho, Tensor):
+        rho = torch.tensor(check.number("rho", rho), dtype=torch.float64)
+    check.floating("rho", rho)
+    p = (s * s + 2) * (t * t + 2)
+    square = rho.to(compute_dtype(rho)).square()
+    share = torch.where(square > 1, math.nan, square) / p
+    far, near = (torch.expm1(-0.5 * torch.log1p(-times * share)) for times in (4, 1))
+    return (s * t / math.sqrt(p) * (far - 2 * near)).to(rho.dtype)
