@@ -12,6 +12,8 @@ import pytest
 
 import lemmata
 
+pytest.register_assert_rewrite("helpers", "contract")  # their asserts show values, too
+
 LAUNCHER = """
 import os, sys
 import torch.distributed, lemmata.estimation  # once, and not in each of the ranks

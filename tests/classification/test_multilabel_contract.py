@@ -2,6 +2,7 @@
 
 import torch
 from contract import Row, check, each
+from torch import Tensor
 
 from lemmata.classification import (
     MultilabelCrossEntropy,
@@ -26,7 +27,9 @@ def hard(draw):
 
 
 def masked(draw):
-    return hard(draw) | dict(threshold=draw.normal(3), mask=draw.labels(3, 6, share=0.7))
+    mask = draw.labels(3, 6, share=0.7)
+    mask[:, 0] = True
+    return hard(draw) | dict(threshold=draw.normal(3), mask=mask)
 
 
 def soft(draw):
@@ -35,40 +38,120 @@ def soft(draw):
 
 def sparse(draw):
     index = torch.tensor([[0, 2, -1], [5, 5, 1], [3, -1, -1]])
-    return dict(input=draw.normal(3, 6), index=index, padding_index=-1, threshold=draw.normal(3), reduction="none")
+    return dict(
+        input=draw.normal(3, 6), index=index, padding_index=-1, threshold=draw.normal(3), reduction="none"
+    )
 
 
 def scores(draw, **rest):
     return dict(input=draw.normal(3, 6), **rest)
 
 
-def dense_module(input, target, mask=None):
+def dense_module(input: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     return MultilabelCrossEntropy(threshold=0.5, reduction="none")(input, target, mask=mask)
 
 
-def sparse_module(input, index):
+def sparse_module(input: Tensor, index: Tensor) -> Tensor:
     return SparseMultilabelCrossEntropy(padding_index=-1, reduction="none")(input, index)
 
 
+def soft_masked(draw):
+    return soft(draw) | masked(draw) | dict(target=draw.uniform(3, 6))
+
+
+def labelled(name, **rest):
+    return lambda draw: scores(draw, **{name: draw.labels(3, 6)}, **rest)
+
+
+def graded(draw):
+    return scores(draw, target=draw.uniform(3, 6, low=0.1, high=0.9), reduction="none")
+
+
+def labels(draw):
+    return dict(target=draw.uniform(3, 6))
+
+
+SIZE = dict(wrong=dict(k=(-1,)))
+FAKE = dict(fake="looks for values outside of [0, 1], where there are none (FAULTS L9)")
+ENDS = dict(finite="second derivatives towards 0 and 1 are NaN (FAULTS L6)")
+NUMBER = dict(
+    takes=dict(threshold="nan"), unnamed=dict(threshold="none text list tuple array bool complex object")
+)
 ROWS = [
-    Row(multilabel_cross_entropy, hard),
-    Row(multilabel_cross_entropy, masked, "masked"),
-    Row(multilabel_cross_entropy, soft, "soft", points=(dict(target=HARD),)),
-    Row(multilabel_cross_entropy, lambda draw: soft(draw) | masked(draw) | dict(target=draw.uniform(3, 6)), "soft masked"),
-    Row(sparse_multilabel_cross_entropy, sparse),
-    Row(MultilabelCrossEntropy, lambda draw: dict(threshold=0.5, reduction="sum")),
-    Row(SparseMultilabelCrossEntropy, lambda draw: dict(padding_index=-7, threshold=0.5, reduction="sum")),
-    Row(dense_module, lambda draw: scores(draw, target=draw.labels(3, 6)), name="MultilabelCrossEntropy.forward"),
-    Row(sparse_module, lambda draw: scores(draw, index=sparse(draw)["index"]), name="SparseMultilabelCrossEntropy.forward"),
-    Row(predict_labels, lambda draw: scores(draw, threshold=draw.normal(3))),
-    Row(optimal_scores, lambda draw: dict(target=draw.uniform(3, 6)), scalars={}, points=(dict(target=HARD), dict(target=1e-30 + 0 * HARD))),
-    Row(minimum_multilabel_cross_entropy, lambda draw: dict(target=draw.uniform(3, 6)), points=(dict(target=HARD),)),
-    Row(multilabel_divergence, lambda draw: scores(draw, target=draw.uniform(3, 6, low=0.1, high=0.9), reduction="none"), points=(dict(target=HARD),)),
-    Row(log_elementary_symmetric, lambda draw: scores(draw, k=4), wrong=dict(k=(-1,))),
-    Row(subset_marginals, lambda draw: scores(draw, k=3), wrong=dict(k=(-1,))),
-    Row(subset_log_prob, lambda draw: scores(draw, subset=draw.labels(3, 6))),
-    Row(subset_cross_entropy, lambda draw: scores(draw, target=draw.labels(3, 6), reduction="none")),
-    Row(subset_cross_entropy, lambda draw: scores(draw, target=draw.labels(3, 6), max_size=4, reduction="none"), "padded"),
+    Row(multilabel_cross_entropy, hard, programs=False, **NUMBER),
+    Row(multilabel_cross_entropy, masked, "masked", programs=False, **NUMBER),
+    Row(
+        multilabel_cross_entropy,
+        soft,
+        "soft",
+        points=(dict(target=HARD),),
+        programs=False,
+        today=FAKE,
+        **NUMBER,
+    ),
+    Row(multilabel_cross_entropy, soft_masked, "soft masked", today=FAKE, **NUMBER),
+    Row(
+        sparse_multilabel_cross_entropy,
+        sparse,
+        takes=dict(threshold="nan"),
+        today=dict(fake="looks for indices out of range, where there are none (FAULTS L9)"),
+        unnamed=dict(
+            padding_index="none tensor integers complexes",
+            threshold="none text list tuple array bool complex object",
+        ),
+    ),
+    Row(
+        MultilabelCrossEntropy,
+        lambda draw: dict(threshold=0.5, reduction="sum"),
+        takes=dict(threshold="nan tensor"),
+        unnamed=dict(threshold="none text list tuple array bool complex object integers complexes"),
+    ),
+    Row(
+        SparseMultilabelCrossEntropy,
+        lambda draw: dict(padding_index=-7, threshold=0.5, reduction="sum"),
+        takes=dict(threshold="nan tensor"),
+        unnamed=dict(  # nothing is checked before forward
+            padding_index="none text list tuple array bool fraction nan complex object tensor integers "
+            "complexes",
+            threshold="none text list tuple array bool complex object integers complexes",
+        ),
+    ),
+    Row(dense_module, labelled("target"), stands_for="MultilabelCrossEntropy.forward"),
+    Row(
+        sparse_module,
+        lambda draw: scores(draw, index=sparse(draw)["index"]),
+        stands_for="SparseMultilabelCrossEntropy.forward",
+        programs=False,
+        today=dict(fake="looks for indices out of range, where there are none (FAULTS L9)"),
+    ),
+    Row(predict_labels, lambda draw: scores(draw, threshold=draw.normal(3)), differentiable=False, **NUMBER),
+    Row(
+        optimal_scores,
+        labels,
+        points=(dict(target=HARD), dict(target=1e-30 + 0 * HARD)),
+        takes=dict(target="integers"),
+        today=FAKE | ENDS,
+        unnamed=dict(target="none text list tuple array bool integer fraction nan complex object complexes"),
+    ),
+    Row(
+        minimum_multilabel_cross_entropy,
+        labels,
+        points=(dict(target=HARD),),
+        takes=dict(target="integers"),
+        today=FAKE | ENDS,
+        unnamed=dict(target="none text list tuple array bool integer fraction nan complex object complexes"),
+    ),
+    Row(multilabel_divergence, graded, points=(dict(target=HARD),), today=FAKE | ENDS),
+    Row(log_elementary_symmetric, lambda draw: scores(draw, k=4), **SIZE),
+    Row(
+        subset_marginals,
+        lambda draw: scores(draw, k=3),
+        today=dict(exports="the program gives a FakeTensor (FAULTS L8)"),
+        **SIZE,
+    ),
+    Row(subset_log_prob, labelled("subset"), today=FAKE),
+    Row(subset_cross_entropy, labelled("target", reduction="none"), programs=False, today=FAKE),
+    Row(subset_cross_entropy, labelled("target", max_size=4, reduction="none"), "padded", today=FAKE),
 ]
 
 

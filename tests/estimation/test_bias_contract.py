@@ -69,7 +69,7 @@ COLUMNS = dict(axis=1)
 EQUAL = dict(points=(dict(x=torch.ones(6, 3, dtype=F64)),))
 NAN = dict(correction="nan")
 ROWS = [
-    Row(variance, sample(dim=0, correction=1.0), unnamed=NAN, **COLUMNS, **EQUAL),
+    Row(variance, sample(dim=0, correction=1.0), programs=False, unnamed=NAN, **COLUMNS, **EQUAL),
     Row(
         variance,
         weighted,
@@ -81,12 +81,25 @@ ROWS = [
         ),
         **COLUMNS,
     ),
-    Row(variance, lambda draw: dict(x=draw.normal(4, 3), dim=None), "whole", rows=False, unnamed=NAN),
+    Row(
+        variance,
+        lambda draw: dict(x=draw.normal(4, 3), dim=None),
+        "whole",
+        rows=False,
+        programs=False,
+        unnamed=NAN,
+    ),
     Row(unbiased_std, sample(dim=0), **COLUMNS, **EQUAL),
     Row(c4, lambda draw: dict(n=7), wrong=dict(n=(1, -1))),
     Row(mse_optimal_divisor, lambda draw: dict(n=7, kurtosis=2.5), wrong=dict(n=(1,), kurtosis=(0.5,))),
-    *(Row(k_statistic, sample(order=k, dim=0), f"{k}", **COLUMNS, **EQUAL) for k in (1, 2, 3, 4)),
-    *(Row(k_statistic_variance, sample(order=k, dim=0), f"{k}", **COLUMNS, **EQUAL) for k in (1, 2)),
+    *(
+        Row(k_statistic, sample(order=k, dim=0), f"{k}", programs=k == 4, **COLUMNS, **EQUAL)
+        for k in (1, 2, 3, 4)
+    ),
+    *(
+        Row(k_statistic_variance, sample(order=k, dim=0), f"{k}", programs=k == 2, **COLUMNS, **EQUAL)
+        for k in (1, 2)
+    ),
     Row(
         jackknife,
         sample(statistic=log_of_squares, dim=0),
@@ -97,10 +110,17 @@ ROWS = [
     Row(u_statistic, sample(kernel=waves, order=2), unnamed=dict(kernel=EVERY_KIND), **COLUMNS, **EQUAL),
     Row(v_statistic, sample(kernel=waves, order=2), unnamed=dict(kernel=EVERY_KIND), **COLUMNS, **EQUAL),
     *(
-        Row(log_mean_exp, sample(dim=0, correction=how), how or "", **COLUMNS, **EQUAL)
+        Row(
+            log_mean_exp,
+            sample(dim=0, correction=how),
+            how or "",
+            programs=how == "jackknife",
+            **COLUMNS,
+            **EQUAL,
+        )
         for how in (None, "delta", "jackknife")
     ),
-    Row(pearson_correlation, pairs, **COLUMNS),
+    Row(pearson_correlation, pairs, programs=False, **COLUMNS),
     Row(pearson_correlation, lambda draw: pairs(draw) | dict(unbiased=True), "unbiased", **COLUMNS),
     Row(
         Moments.of,
