@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import findings
 import pytest
 from sites import body, build, plain, write
+
+import findings
 
 CONF = """
 extensions = ["myst_parser", "sphinx.ext.mathjax", "sphinx_proof", "findings"]
