@@ -1,4 +1,4 @@
-r"""GELU right in its tail, its tanh and logistic forms with certified constants, and minimax fits of your own.
+r"""GELU right in its tail, its tanh and logistic forms with certified constants, and minimax fits.
 
 :math:`\operatorname{GELU}(x) = x\,\Phi(x)`. Every approximation here puts :math:`\sigma(2ax + 2bx^3)
 = \tfrac12\bigl(1 + \tanh(ax + bx^3)\bigr)` in the place of :math:`\Phi(x)`; they differ in two constants.
