@@ -19,11 +19,19 @@ def write(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def run(project: Path, builder: str = "html", jobs: int = 1, strict: bool = True) -> Sphinx:
-    """Build ``book/`` into ``html/``, say; where it is strict, a warning is an error."""
+def run(
+    project: Path, builder: str = "html", jobs: int = 1, strict: bool = True, markdown: str = "markdown"
+) -> Sphinx:
+    """Build ``book/`` into ``html/``, say; where it is strict, a warning is an error.
+
+    Which parser reads which file is said here: Sphinx 7.4 keeps what one book's extensions said of it for the
+    next book of the same process.
+    """
     book, out = project / "book", project / builder
+    suffixes = {".rst": "restructuredtext", ".md": markdown, ".ipynb": "myst-nb"}
     with patch_docutils(), docutils_namespace():
-        app = Sphinx(str(book), str(book), str(out), str(project / "trees"), builder, status=None,
+        app = Sphinx(str(book), str(book), str(out), str(project / "trees"), builder,
+                     confoverrides={"source_suffix": suffixes}, status=None,
                      warning=io.StringIO(), warningiserror=strict, parallel=jobs)  # fmt: skip
         app.build()
     return app

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import re
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import ledger
 import nbformat
 import pytest
 import seals
+import sites
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace, patch_docutils
 from test_statements import NOWHERE, SOMEWHERE
 
 from lemmata.verify.evidence import MIME
@@ -125,11 +123,7 @@ def project(tmp_path: Path) -> Path:
 
 def build(project: Path, strict: bool = True) -> dict[str, str]:
     """Build the book and return its pages; where it is strict, warnings are errors."""
-    book, out = project / "book", project / "out"
-    with patch_docutils(), docutils_namespace():
-        app = Sphinx(str(book), str(book), str(out), str(project / "trees"), "html", status=None,
-                     warning=io.StringIO(), warningiserror=strict)  # fmt: skip
-        app.build()
+    out = Path(sites.run(project, strict=strict, markdown="myst-nb").outdir)
     return {path.stem: path.read_text() for path in out.rglob("*.html")}
 
 
