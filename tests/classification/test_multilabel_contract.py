@@ -89,7 +89,7 @@ ROWS = [
         today=FAKE,
         **NUMBER,
     ),
-    Row(multilabel_cross_entropy, soft_masked, "soft masked", today=FAKE, **NUMBER),
+    Row(multilabel_cross_entropy, soft_masked, "soft masked", machine_code=True, today=FAKE, **NUMBER),
     Row(
         sparse_multilabel_cross_entropy,
         sparse,

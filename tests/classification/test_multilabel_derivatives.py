@@ -1,7 +1,6 @@
 """Derivatives of the multi-label losses in every mode, under every transform, compiled."""
 
 import itertools
-import shutil
 
 import pytest
 import torch
@@ -40,7 +39,8 @@ def test_derivatives_in_every_mode(draw, function):
     inputs = arguments(function, draw)
     assert gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True)
     if function is not marginals:  # a derivative already
-        assert gradgradcheck(function, inputs, check_fwd_over_rev=function is not divergence)
+        forward = function is not divergence
+        assert gradgradcheck(function, inputs, check_fwd_over_rev=forward, fast_mode=True)
 
 
 @pytest.mark.parametrize("function", [hard_loss, soft_masked_loss, sparse_loss, symmetric, padded])
@@ -150,8 +150,3 @@ def test_transforms_compile_whole(draw):
 
     for one, other in zip(compiled(s), (gradient, rows, moved), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler on the CPU")
-def test_compiles_to_machine_code(draw):
-    compiled_agrees(soft_masked_loss, arguments(soft_masked_loss, draw, requires_grad=False), "inductor")

@@ -29,6 +29,7 @@ class Row:
     rows: bool = True  #: False where all data makes one number
     differentiable: bool = True
     programs: bool = True  #: False for objects of Python, and where another row has the program
+    machine_code: bool = False  #: compiled for the processor as well, in tests/test_machine_code.py
     fills: bool = False  #: the result is the first argument, filled with random numbers
     results: tuple[torch.dtype | None, ...] = (None,)  #: of each tensor in the result; None: that of the data
     roundings: float = 64  #: of the largest result, that a dtype or another order of operations may cost

@@ -1,6 +1,5 @@
 """Derivatives, compilation, dtypes and layouts: what all estimators have in common."""
 
-import functools
 
 import pytest
 import torch
@@ -19,7 +18,7 @@ from lemmata.estimation import (
     variance,
 )
 
-pytestmark = pytest.mark.parametrize("device", DEVICES)
+pytestmark = pytest.mark.parametrize("device", DEVICES, scope="module")
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def test_vmap_and_jacobians(normal, function):
     torch.testing.assert_close(reverse, forward, rtol=1e-10, atol=1e-12)
 
 
-@functools.cache
+@pytest.fixture(scope="module")
 def inside_and_alone(device):
     """What all functions give in one graph, and what they give alone, for samples of two sizes."""
 
@@ -135,15 +134,15 @@ def inside_and_alone(device):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_compiles_whole(device, name):
-    for inside, alone in inside_and_alone(device):
+def test_compiles_whole(inside_and_alone, name):
+    for inside, alone in inside_and_alone:
         torch.testing.assert_close(inside[name], alone[name], rtol=1e-12, atol=1e-13)
 
 
 DIFFERENTIATED = ["weighted variance", "k4", "u", "log jackknife"]
 
 
-@functools.cache
+@pytest.fixture(scope="module")
 def differentiable_graph():
     torch.compiler.reset()
     return torch.compile(
@@ -152,9 +151,9 @@ def differentiable_graph():
 
 
 @pytest.mark.parametrize("name", DIFFERENTIATED)
-def test_gradients_compile_too(normal, name):
+def test_gradients_compile_too(differentiable_graph, normal, name):
     x = normal(5, 2).requires_grad_()
-    values = differentiable_graph()(x)[name], FUNCTIONS[name](x)
+    values = differentiable_graph(x)[name], FUNCTIONS[name](x)
     slopes = (torch.autograd.grad(y.sum(), x)[0] for y in values)
     torch.testing.assert_close(*slopes, rtol=1e-10, atol=1e-12)
 

@@ -1,12 +1,11 @@
 """Derivatives of the approximations in every mode, and torch's transforms of them."""
 
-import shutil
 
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import DEVICES, Draw, assert_compiles, assert_derivatives, derivatives, derivatives_of_squares
-from smoothing.approximations_cases import EVERY, TIES, accuracy, arguments, rounded
+from helpers import DEVICES, Draw, assert_derivatives, derivatives, derivatives_of_squares
+from smoothing.approximations_cases import EVERY, TIES, accuracy, arguments
 from torch.autograd import gradcheck, gradgradcheck
 
 from lemmata.smoothing import smooth_accuracy
@@ -124,8 +123,3 @@ def test_compiles_whole(compiled, function):
     inputs, value, slope = compiled[function.__name__]
     for one, other in zip((value, slope), derivatives_of_squares(function, *inputs), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler on the CPU")
-def test_compiles_to_machine_code(draw):
-    assert_compiles(rounded, *arguments(rounded, draw, requires_grad=False), backend="inductor")

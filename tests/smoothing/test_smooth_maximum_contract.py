@@ -11,7 +11,7 @@ def rows(draw):
 
 ROWS = [
     *(
-        Row(f, rows, wrong=dict(sharpness=(0, -1.5), dim=(2, -3)))
+        Row(f, rows, machine_code=True, wrong=dict(sharpness=(0, -1.5), dim=(2, -3)))
         for f in (logsumexp_maximum, mellowmax, boltzmann_maximum)
     ),
     *(
@@ -19,6 +19,7 @@ ROWS = [
             p_norm_maximum,
             lambda draw, p=p: dict(x=draw.uniform(3, 5, low=0.1), p=p, dim=-1),
             f"{p}",
+            machine_code=True,
             wrong=dict(p=(0.5, -1), dim=(2, -3)),
             today=dict(fake="looks for negative values, where there are none (FAULTS L9)"),
         )
@@ -30,6 +31,7 @@ ROWS = [
             lambda draw, kind=kind: dict(x=draw.normal(3, 5), sharpness=1.5, kind=kind),
             kind,
             programs=kind in ("logcosh", "sqrt", "erf"),
+            machine_code=True,
         )
         for kind in ("logcosh", "sqrt", "softplus", "tanh", "erf")
     ),
