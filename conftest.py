@@ -76,6 +76,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Wholes(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
+            if "::test_machine_code" in nodeid:  # inductor takes long to begin: once is enough
+                return "machine code"
             return path if is_whole(config.rootpath / path) else nodeid
 
     return Wholes(config, log)

@@ -312,40 +312,8 @@ def test_vmap(device, function):
     torch.testing.assert_close(by_sample, gradient(f, x), rtol=1e-14, atol=0)
 
 
-def of_one_tensor(function, x):
-    """A function in 7 dimensions, or the angles of vectors made from the tensor."""
-    if function is not angle_between:
-        return function(x, 7)
-    vectors = torch.stack([x, x.square(), 1 - x], -1)
-    return angle_between(vectors, vectors.flip(0))
-
-
-@pytest.fixture(scope="module")
-def in_one_graph():
-    """Values and slopes of all functions, compiled in one graph, and as they are."""
-    together = lambda x: [of_one_tensor(function, x) for function in (*ALL, angle_between)]  # noqa: E731
-    x = torch.linspace(0.05, 0.95, 6, dtype=torch.float64, requires_grad=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quadrature, "RULE", quadrature._legendre(3))  # a short graph of the same kind
-        patch.setattr(angle, "STEPS", 2)
-        torch.compiler.reset()
-        compiled = torch.compile(together, fullgraph=True, backend="eager")
-        both = [
-            [(y, torch.autograd.grad(y.sum(), x, retain_graph=True)[0]) for y in run(x)]
-            for run in (compiled, together)
-        ]
-    return dict(zip((*ALL, angle_between), zip(*both, strict=True), strict=True))
-
-
-@pytest.mark.parametrize("function", [*ALL, angle_between], ids=lambda f: f.__name__)
-def test_compiles_to_one_graph(in_one_graph, function):
-    (value, slope), (plain_value, plain_slope) = in_one_graph[function]
-    assert torch.equal(value, plain_value)
-    torch.testing.assert_close(slope, plain_slope)
-
-
 @pytest.mark.skipif(shutil.which("c++") is None, reason="inductor needs a compiler")
-def test_the_tail_compiles_with_inductor(monkeypatch):
+def test_machine_code_of_the_tail(monkeypatch):
     torch.compiler.reset()
     x = torch.linspace(-0.9, 0.9, 64)
     captured = torch.compile(lambda x: cosine_tail(x, 9), fullgraph=True, backend="eager")

@@ -348,7 +348,7 @@ def test_compiles_whole(compiled, form, dtype):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
-def test_inductor_agrees():
+def test_machine_code():
     x = torch.linspace(-9, 9, 50)
     compiled = torch.compile(gelu, fullgraph=True, backend="inductor")
     with quick_inductor():
