@@ -1,4 +1,4 @@
-r"""Variance, k-statistics, jackknife, U-statistics, log-mean-exp, and `Moments` that merge across shards.
+r"""Variance, k-statistics, jackknife, U-statistics, log-mean-exp, and ``Moments`` that merge across shards.
 
 All are unbiased, or say by how much they are not. A statistic that is linear in means over the sample,
 :math:`\frac1n\sum_i f(x_i)`, is unbiased; a curved function of such means is not, and its bias is of order
