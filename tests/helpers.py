@@ -156,16 +156,6 @@ def quick_inductor():
         yield
 
 
-def assert_compiles(function, *inputs, backend="aot_eager", rtol=1e-12, atol=1e-14):
-    """One graph, whose values and gradients by the first input are those of the function itself."""
-    torch.compiler.reset()
-    compiled = torch.compile(function, fullgraph=True, backend=backend)
-    first, *rest = inputs
-    there, here = (derivatives_of_squares(f, first, *rest) for f in (compiled, function))
-    for one, other in zip(there, here, strict=True):
-        torch.testing.assert_close(one, other, rtol=rtol, atol=atol)
-
-
 def derivatives_of_squares(function, x, *rest):
     """The values, and the gradient of the sum of their squares: softmax, say, has a sum without one."""
     x = x.detach().clone().requires_grad_()
@@ -174,23 +164,6 @@ def derivatives_of_squares(function, x, *rest):
 
 
 # ------------------------------------------------------------------- memory
-
-
-def kept_for_backward(function, *arguments):
-    """The bytes that a call keeps for its backward pass, without the storage of the arguments."""
-    mine = {x.untyped_storage().data_ptr() for x in arguments}
-    others = {}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in mine:
-            others[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        result = function(*arguments)
-    assert result.requires_grad
-    return sum(others.values())
 
 
 def allocated(program):

@@ -17,7 +17,7 @@ def collect(chapter: str) -> list[str]:
     names = [
         name
         for name, value in vars(package).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType) and value is not publish
+        if not name.startswith("_") and not isinstance(value, ModuleType)
     ]
     package.__all__ = names  # type: ignore[attr-defined]
     return names

@@ -2,9 +2,8 @@ r"""Variance, k-statistics, jackknife, U-statistics, log-mean-exp, and ``Moments
 
 All are unbiased, or say by how much they are not. A statistic that is linear in means over the sample,
 :math:`\frac1n\sum_i f(x_i)`, is unbiased; a curved function of such means is not, and its bias is of order
-:math:`1/n`. Here are the estimators whose bias is
-exactly 0 (variance, k-statistics, U-statistics), the general cures (delta method, jackknife), and the moments
-of data that comes in pieces.
+:math:`1/n`. Here are the estimators whose bias is exactly 0 (variance, k-statistics, U-statistics), the
+general cures (delta method, jackknife), and the moments of data that comes in pieces.
 
 What holds for every function here:
 
