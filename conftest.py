@@ -4,7 +4,11 @@ import os
 
 # before torch is imported: the order of a sum, hence its last bits, is the same everywhere
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# SymPy's cache of 1000 loses what is wanted again, a fifth of its time; to search for garbage takes a tenth
+os.environ.setdefault("SYMPY_CACHE_SIZE", "None")
+os.environ.setdefault("PYTHONSTARTUP", os.path.join(os.path.dirname(__file__), "tests", "book", "kernel.py"))
 
+import gc
 import re
 from functools import cache
 from pathlib import Path
@@ -52,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         others = [item for item in items if item.path in keep and not keep[item.path](item.name)]
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no search for garbage looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

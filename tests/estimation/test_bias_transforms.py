@@ -1,6 +1,5 @@
 """Derivatives, compilation, dtypes and layouts: what all estimators have in common."""
 
-
 import pytest
 import torch
 from helpers import DEVICES, DTYPES, F64, Draw
@@ -159,10 +158,3 @@ def test_gradients_compile_too(differentiable_graph, normal, name):
 
 
 # ------------------------------------------------------------------- failure
-
-
-def test_empty_batches(device, function):
-    x = torch.ones(6, 0, device=device, requires_grad=True)
-    y = function(x)
-    assert y.shape[-1] == 0
-    assert torch.autograd.grad(y.sum(), x)[0].shape == (6, 0)

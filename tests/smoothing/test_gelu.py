@@ -220,27 +220,6 @@ def test_few_temporaries_are_alive():
 
 
 @every_form
-@pytest.mark.parametrize("dtype", DTYPES)
-@on_devices
-def test_autocast_changes_nothing(device, dtype, form):
-    x = torch.linspace(-6, 6, 40, device=device).to(dtype)
-    f = lambda x: gelu(x, approximate=form)  # noqa: E731
-    plain = f(x), gradient(f, x)
-    with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
-        cast = f(x), gradient(f, x)
-    for one, other in zip(plain, cast, strict=True):
-        assert one.dtype == other.dtype == dtype
-        assert torch.equal(one, other)
-
-
-@every_form
-def test_no_value_is_read_off_the_cpu(form):
-    x = torch.empty(3, 4, device="meta")  # there are no values there
-    assert gelu(x, approximate=form).device.type == "meta"
-    assert gradient(lambda x: gelu(x, approximate=form), x).shape == (3, 4)
-
-
-@every_form
 @on_devices
 def test_vmap(device, form):
     x = torch.linspace(-3, 3, 12, dtype=torch.float64, device=device).view(3, 4)
