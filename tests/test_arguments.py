@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lemmata import _arguments as check
 
@@ -45,8 +46,30 @@ def test_what_broadcasts_is_expanded(sizes):
         assert check.broadcast("mask", torch.zeros(shape), sizes).shape == sizes
 
 
+def test_a_number_becomes_a_float64_tensor_and_a_tensor_stays():
+    for value in (0.5, np.float32(0.5)):
+        assert check.real("rho", value).dtype == torch.float64
+        assert check.real("rho", value) == 0.5
+    assert check.real("rho", X) is X
+    positive = X + 1
+    assert check.scale("sharpness", positive) is positive
+    assert check.scale("sharpness", np.float32(2)) == 2.0
+
+
+def test_sums_that_rounding_carries_beyond_one_are_probabilities():
+    """Ten float32 of 0.1, and what rounding leaves below 0."""
+    for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
+        above = torch.full((10,), 0.1, dtype=torch.float32).cumsum(0)[-1:].to(dtype)
+        eps = torch.finfo(dtype).eps
+        for value in (above, torch.tensor([1 + 4 * eps, -4 * eps], dtype=dtype)):
+            check.probability("p", value)
+
+
 def test_good_arguments_pass():
     assert [
+        check.function("kernel", torch.dot),
+        check.generator("generator", None),
+        check.generator("generator", torch.Generator()),
         check.tensor("x", X.int()),
         check.floating("x", X.half()),
         check.mask("mask", X.bool()),
@@ -60,12 +83,15 @@ def test_good_arguments_pass():
         check.shape("target", X, X.shape),
         check.choice("kind", "a", ("a", "b")),
         check.choice("correction", None, (None, "delta")),
-    ] == [None] * 13
+    ] == [None] * 16
 
 
 def test_values_are_not_read_where_that_would_wait():
     check.probability("p", torch.full((2,), 7.0, device="meta"))
     check.within("index", torch.zeros(2, dtype=torch.int64, device="meta"), 0)
+    with FakeTensorMode() as mode:
+        check.probability("p", mode.from_tensor(torch.full((2,), 7.0)))
+        check.scale("s", mode.from_tensor(torch.full((2,), -7.0)))
 
     def unread(p):
         check.probability("p", p)
@@ -128,6 +154,21 @@ BAD = [
     (lambda: check.positive("s", 0), ValueError, "s must be positive, got 0"),
     (lambda: check.positive("s", math.nan, "inf gives the maximum"), ValueError,
      "s must be positive (inf gives the maximum), got nan"),
+    (lambda: check.probability("p", [0.5]), TypeError, "p must be a tensor, got list"),
+    (lambda: check.probability("p", X.cfloat()), TypeError, "p must be real, got torch.complex64"),
+    (lambda: check.probability("p", torch.tensor([1 + 2.0**-20])), ValueError,
+     "p must be in [0, 1], got values from 1.0000009536743164 to"),
+    (lambda: check.probability("p", torch.tensor([2])), ValueError, "p must be in [0, 1], got values from 2"),
+    (lambda: check.real("rho", "1"), TypeError, "rho must be a tensor or a number, got str"),
+    (lambda: check.real("rho", X.int()), TypeError, "rho must be float64, float32, bfloat16 or float16, got"),
+    (lambda: check.scale("s", 0.0), ValueError, "s must be positive, got 0.0"),
+    (lambda: check.scale("s", [1.0]), TypeError, "s must be a number, got list"),
+    (lambda: check.scale("s", X.int()), TypeError, "s must be float64, float32, bfloat16 or float16, got"),
+    (lambda: check.scale("s", X, "inf is hard"), ValueError,
+     "s must be positive (inf is hard), got values from 0.0"),
+    (lambda: check.function("f", 3), TypeError, "f must be a function, got int"),
+    (lambda: check.generator("generator", 0), TypeError,
+     "generator must be a torch.Generator or None, got int"),
     (lambda: check.choice("kind", "c", ("a",)), ValueError, "kind must be 'a', got 'c'"),
     (lambda: check.choice("kind", "c", ("a", "b")), ValueError, "kind must be 'a' or 'b', got 'c'"),
     (lambda: check.choice("kind", None, ("a", "b", "c")), ValueError,

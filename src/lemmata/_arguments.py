@@ -22,12 +22,16 @@ __all__ = [
     "broadcast",
     "choice",
     "floating",
+    "function",
+    "generator",
     "index",
     "integer",
     "mask",
     "number",
     "positive",
     "probability",
+    "real",
+    "scale",
     "scores",
     "shape",
     "tensor",
@@ -74,10 +78,17 @@ def within(name: str, value: Tensor, count: int) -> None:
 
 
 def probability(name: str, value: Tensor) -> None:
-    """Raise ValueError unless all of ``value`` is in [0, 1] (integers: 0 or 1), where that can be read."""
+    """Raise unless ``value`` is a real tensor, of [0, 1] where that can be read (integers: of 0 and 1).
+
+    Four roundings beyond are taken: ten float32 of 0.1 add up to 1.0000001.
+    """
+    tensor(name, value)
+    if value.is_complex():
+        raise TypeError(f"{name} must be real, got {value.dtype}")
     if value.dtype != torch.bool and value.numel() and readable(value):
+        slack = 4 * torch.finfo(value.dtype).eps if value.is_floating_point() else 0
         low, high = (bound.item() for bound in torch.aminmax(value))
-        if not (low >= 0 and high <= 1):
+        if not (low >= -slack and high <= 1 + slack):
             raise ValueError(f"{name} must be in [0, 1], got values from {low} to {high}")
 
 
@@ -150,6 +161,41 @@ def positive(name: str, value: float, at_infinity: str = "") -> float:
         hint = f" ({at_infinity})" if at_infinity else ""
         raise ValueError(f"{name} must be positive{hint}, got {value}")
     return size
+
+
+def real(name: str, value: float | Tensor) -> Tensor:
+    """``value`` as a tensor: one of real floating point as it is, a number of Python or NumPy as float64."""
+    if not isinstance(value, Tensor):
+        try:
+            return torch.tensor(number(name, value), dtype=torch.float64)
+        except TypeError:
+            kind = type(value).__name__
+            raise TypeError(f"{name} must be a tensor or a number, got {kind}") from None
+    floating(name, value)
+    return value
+
+
+def scale(name: str, value: float | Tensor, at_infinity: str = "") -> float | Tensor:
+    """A positive number as a float, or a tensor of real floating point, positive where that can be read."""
+    if not isinstance(value, Tensor):
+        return positive(name, value, at_infinity)
+    floating(name, value)
+    if value.numel() and readable(value) and not (value > 0).all():
+        hint = f" ({at_infinity})" if at_infinity else ""
+        raise ValueError(f"{name} must be positive{hint}, got values from {value.min().item()}")
+    return value
+
+
+def function(name: str, value: object) -> None:
+    """Raise TypeError unless ``value`` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {type(value).__name__}")
+
+
+def generator(name: str, value: torch.Generator | None) -> None:
+    """Raise TypeError unless ``value`` is a ``torch.Generator`` or None."""
+    if not isinstance(value, torch.Generator | None):
+        raise TypeError(f"{name} must be a torch.Generator or None, got {type(value).__name__}")
 
 
 def choice(name: str, value: T, known: Iterable[T]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
 __all__ = [
     "apply",
@@ -44,8 +45,10 @@ def transforming() -> bool:
 
 
 def readable(value: Tensor) -> bool:
-    """Whether looking at the values waits for no device and breaks no compiled graph and no transform."""
-    return value.device.type == "cpu" and not torch.compiler.is_compiling() and not is_wrapped(value)
+    """Whether there are values, and to look at them waits for no device and breaks no graph, no transform."""
+    if value.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return not is_wrapped(value) and not isinstance(value, FakeTensor)
 
 
 def batch_first(value: Any, dim: int | None, size: int) -> Any:

@@ -72,7 +72,6 @@ def labels(draw):
 
 
 SIZE = dict(wrong=dict(k=(-1,)))
-FAKE = dict(fake="looks for values outside of [0, 1], where there are none (FAULTS L9)")
 ENDS = dict(finite="second derivatives towards 0 and 1 are NaN (FAULTS L6)")
 NUMBER = dict(
     takes=dict(threshold="nan"), unnamed=dict(threshold="none text list tuple array bool complex object")
@@ -86,15 +85,13 @@ ROWS = [
         "soft",
         points=(dict(target=HARD),),
         programs=False,
-        today=FAKE,
         **NUMBER,
     ),
-    Row(multilabel_cross_entropy, soft_masked, "soft masked", machine_code=True, today=FAKE, **NUMBER),
+    Row(multilabel_cross_entropy, soft_masked, "soft masked", machine_code=True, **NUMBER),
     Row(
         sparse_multilabel_cross_entropy,
         sparse,
         takes=dict(threshold="nan"),
-        today=dict(fake="looks for indices out of range, where there are none (FAULTS L9)"),
         unnamed=dict(
             padding_index="none tensor integers complexes",
             threshold="none text list tuple array bool complex object",
@@ -122,7 +119,6 @@ ROWS = [
         lambda draw: scores(draw, index=sparse(draw)["index"]),
         stands_for="SparseMultilabelCrossEntropy.forward",
         programs=False,
-        today=dict(fake="looks for indices out of range, where there are none (FAULTS L9)"),
     ),
     Row(predict_labels, lambda draw: scores(draw, threshold=draw.normal(3)), differentiable=False, **NUMBER),
     Row(
@@ -130,7 +126,7 @@ ROWS = [
         labels,
         points=(dict(target=HARD), dict(target=1e-30 + 0 * HARD)),
         takes=dict(target="integers"),
-        today=FAKE | ENDS,
+        today=ENDS,
         unnamed=dict(target="none text list tuple array bool integer fraction nan complex object complexes"),
     ),
     Row(
@@ -138,10 +134,10 @@ ROWS = [
         labels,
         points=(dict(target=HARD),),
         takes=dict(target="integers"),
-        today=FAKE | ENDS,
+        today=ENDS,
         unnamed=dict(target="none text list tuple array bool integer fraction nan complex object complexes"),
     ),
-    Row(multilabel_divergence, graded, points=(dict(target=HARD),), today=FAKE | ENDS),
+    Row(multilabel_divergence, graded, points=(dict(target=HARD),), today=ENDS),
     Row(log_elementary_symmetric, lambda draw: scores(draw, k=4), **SIZE),
     Row(
         subset_marginals,
@@ -149,9 +145,9 @@ ROWS = [
         today=dict(exports="the program gives a FakeTensor (FAULTS L8)"),
         **SIZE,
     ),
-    Row(subset_log_prob, labelled("subset"), today=FAKE),
-    Row(subset_cross_entropy, labelled("target", reduction="none"), programs=False, today=FAKE),
-    Row(subset_cross_entropy, labelled("target", max_size=4, reduction="none"), "padded", today=FAKE),
+    Row(subset_log_prob, labelled("subset")),
+    Row(subset_cross_entropy, labelled("target", reduction="none"), programs=False),
+    Row(subset_cross_entropy, labelled("target", max_size=4, reduction="none"), "padded"),
 ]
 
 

@@ -77,12 +77,10 @@ ROWS = [
         smooth_accuracy,
         classes,
         points=(dict(input=TIES),),
-        today=dict(fake="looks for classes out of range, where there are none (FAULTS L9)"),
     ),
     Row(
         smooth_fbeta,
         fbeta,
-        today=dict(fake="looks for values outside of [0, 1], where there are none (FAULTS L9)"),
     ),
 ]
 

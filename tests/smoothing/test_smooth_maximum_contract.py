@@ -21,7 +21,6 @@ ROWS = [
             f"{p}",
             machine_code=True,
             wrong=dict(p=(0.5, -1), dim=(2, -3)),
-            today=dict(fake="looks for negative values, where there are none (FAULTS L9)"),
         )
         for p in (1.5, 3)
     ),

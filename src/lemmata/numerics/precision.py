@@ -1,5 +1,7 @@
 """In which type sums are made, and how to keep it."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,8 @@ def compute_dtype(*values: Tensor) -> torch.dtype:
     return torch.float64 if any(value.dtype == torch.float64 for value in values) else torch.float32
 
 
-def no_autocast(value: Tensor) -> torch.autocast:
+def no_autocast(value: Tensor) -> AbstractContextManager[object]:
     """A context in which products on the device of ``value`` are made as the dtype says."""
+    if value.is_meta:  # which knows no autocast, and has no digits to lose
+        return nullcontext()
     return torch.autocast(value.device.type, enabled=False)
