@@ -103,6 +103,47 @@ def test_weight_0_leaves_an_entry_out_whatever_it_is(normal, device):
     assert only == INF
 
 
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+def test_weights_have_no_scale_and_their_slopes_the_inverse_one(normal, dtype):
+    """Nor does the divisor cancel where one weight is 1e30 times the others."""
+    x, w = normal(6).to(dtype), normal(6).abs().to(dtype)
+    near = w.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(variance(x, weights=near), near)
+    for scale in (2.0**-100, 2.0**100):
+        far = (scale * w).requires_grad_()
+        value = variance(x, weights=far)
+        assert torch.equal(value, variance(x, weights=w))
+        (slope,) = torch.autograd.grad(value, far, create_graph=True)
+        torch.testing.assert_close(slope * scale, expected, rtol=1e-5, atol=1e-6)
+        (bend,) = torch.autograd.grad(slope.sum(), far)
+        assert not bend.isnan().any()
+    for at in (0, 5):
+        heavy = torch.ones(6, dtype=dtype)
+        heavy[at] = 1e30
+        value = variance(x, weights=heavy)
+        close(value.item(), ((x - x[at]).double().square().sum() / 10).item(), 1e-6)  # the limit
+
+
+def test_weights_that_vanish_have_slopes(device):
+    x = column([0.0, 1.0, 5.0, 2.0], device)
+    for small in (0.0, 1e-30, 1e-300):
+        w = column([1.0, 1.0, small, small], device).requires_grad_()
+        (slope,) = torch.autograd.grad(variance(x, weights=w), w, create_graph=True)
+        # S = sum w d^2 / (V1 - V2/V1): with V1 = V2 = 2 and S = 1/2, its slope in w3 is d^2 - S (1 + V2/V1^2)
+        assert_close(slope[2:], [4.5**2 - 0.75, 1.5**2 - 0.75], 1e-12)
+        assert torch.autograd.grad(slope.sum(), w)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_constant_has_variance_0_of_any_size(device, dtype):
+    """As torch.var_mean, and unlike torch.var: 5.6e-17 for a thousand times 0.1 in float32 (torch 2.13)."""
+    for value in (0.1, 1 / 3, 1e4 + 0.1, -7.7):
+        for n in (7, 8, 1000, 1024):
+            x = torch.full((n,), value, dtype=dtype, device=device)
+            assert variance(x) == unbiased_std(x) == k_statistic(x, 2) == 0
+            assert variance(x, weights=x.abs()) == 0
+
+
 def test_weights_do_not_set_the_type(normal):
     assert variance(normal(9).half(), weights=normal(9).abs()).dtype == torch.float16
 
@@ -345,6 +386,7 @@ BAD_CALLS = [
     (TypeError, "got torch.complex64", lambda x, i: variance(x + 0j)),
     (TypeError, "x must be a tensor, got list", lambda x, i: variance([1.0])),
     (TypeError, "correction must be a number, got str", lambda x, i: variance(x, correction="1")),
+    (ValueError, "correction must not be NaN", lambda x, i: variance(x, correction=NAN)),
     (TypeError, "weights must be float64.* got torch.int64", lambda x, i: variance(x, weights=i)),
     (ValueError, r"weights must broadcast.* got \(3,\)", lambda x, i: variance(x, weights=x[:, 0])),
     (ValueError, r"distinct axes of x of shape \(3, 5\), got 2", lambda x, i: variance(x, dim=2)),

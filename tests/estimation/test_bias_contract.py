@@ -1,9 +1,10 @@
 """What the estimators of moments promise."""
 
+import math
 from typing import Any
 
 import torch
-from contract import EVERY_KIND, Row, check, each
+from contract import Row, check, each
 from helpers import F64
 from torch import Tensor
 
@@ -56,6 +57,16 @@ def merged_with(other: Moments) -> Moments:
     return Moments.of(torch.ones(4, 3), dim=0).merge(other)
 
 
+def saved(x: Any) -> Tensor:
+    return Moments.of(x, dim=0).state_dict()["state"]
+
+
+def loaded(state: dict[str, Any]) -> Moments:
+    fresh = Moments.of(torch.ones(4, 3), dim=0)
+    fresh.load_state_dict(state)
+    return fresh
+
+
 def k_of_moments(x: Any, order: int) -> Tensor:
     return Moments.of(x, dim=0).k_statistic(order)
 
@@ -67,25 +78,17 @@ def two(*names):
 STATE = dict(differentiable=False, programs=False, results=(F64,))
 COLUMNS = dict(axis=1)
 EQUAL = dict(points=(dict(x=torch.ones(6, 3, dtype=F64)),))
-NAN = dict(correction="nan")
 ROWS = [
-    Row(variance, sample(dim=0, correction=1.0), programs=False, unnamed=NAN, **COLUMNS, **EQUAL),
     Row(
         variance,
-        weighted,
-        "weighted",
-        unnamed=NAN,
-        today=dict(finite="gradients of weights that vanish are NaN (FAULTS L6)"),
-        **COLUMNS,
-    ),
-    Row(
-        variance,
-        lambda draw: dict(x=draw.normal(4, 3), dim=None),
-        "whole",
-        rows=False,
+        sample(dim=0, correction=1.0),
         programs=False,
-        unnamed=NAN,
+        wrong=dict(correction=(math.nan,)),
+        **COLUMNS,
+        **EQUAL,
     ),
+    Row(variance, weighted, "weighted", **COLUMNS),
+    Row(variance, lambda draw: dict(x=draw.normal(4, 3), dim=None), "whole", rows=False, programs=False),
     Row(unbiased_std, sample(dim=0), **COLUMNS, **EQUAL),
     Row(c4, lambda draw: dict(n=7), wrong=dict(n=(1, -1))),
     Row(mse_optimal_divisor, lambda draw: dict(n=7, kurtosis=2.5), wrong=dict(n=(1,), kurtosis=(0.5,))),
@@ -97,15 +100,9 @@ ROWS = [
         Row(k_statistic_variance, sample(order=k, dim=0), f"{k}", programs=k == 2, **COLUMNS, **EQUAL)
         for k in (1, 2)
     ),
-    Row(
-        jackknife,
-        sample(statistic=log_of_squares, dim=0),
-        unnamed=dict(statistic=EVERY_KIND),
-        **COLUMNS,
-        **EQUAL,
-    ),
-    Row(u_statistic, sample(kernel=waves, order=2), unnamed=dict(kernel=EVERY_KIND), **COLUMNS, **EQUAL),
-    Row(v_statistic, sample(kernel=waves, order=2), unnamed=dict(kernel=EVERY_KIND), **COLUMNS, **EQUAL),
+    Row(jackknife, sample(statistic=log_of_squares, dim=0), **COLUMNS, **EQUAL),
+    Row(u_statistic, sample(kernel=waves, order=2), **COLUMNS, **EQUAL),
+    Row(v_statistic, sample(kernel=waves, order=2), **COLUMNS, **EQUAL),
     *(
         Row(
             log_mean_exp,
@@ -119,14 +116,7 @@ ROWS = [
     ),
     Row(pearson_correlation, pairs, programs=False, **COLUMNS),
     Row(pearson_correlation, lambda draw: pairs(draw) | dict(unbiased=True), "unbiased", **COLUMNS),
-    Row(
-        Moments.of,
-        sample(dim=0),
-        checkpoint=True,
-        rows=False,
-        today=dict(checkpoint="has no state_dict (FAULTS L10)"),
-        **STATE,
-    ),
+    Row(Moments.of, sample(dim=0), checkpoint=True, rows=False, **STATE),
     Row(updated, two("first", "x"), stands_for="Moments.update", rows=False, **STATE),
     Row(merged, two("x", "y"), stands_for="Moments.merge", rows=False, **STATE),
     Row(
@@ -134,7 +124,13 @@ ROWS = [
         lambda draw: dict(other=Moments.of(draw.normal(5, 3), dim=0)),
         "arguments",
         "Moments.merge",
-        unnamed=dict(other=EVERY_KIND),
+    ),
+    Row(saved, sample(), stands_for="Moments.state_dict", rows=False, **STATE),
+    Row(
+        loaded,
+        lambda draw: dict(state=Moments.of(draw.normal(5, 3), dim=0).state_dict()),
+        stands_for="Moments.load_state_dict",
+        wrong=dict(state=({}, {"state": torch.ones(6)})),
     ),
     Row(k_of_moments, sample(order=3), stands_for="Moments.k_statistic", **COLUMNS, **STATE),
 ]

@@ -212,9 +212,19 @@ BAD_CALLS = [
     (TypeError, "x must be", lambda x, i: jackknife(torch.sum, i)),
     (TypeError, r"statistic\(x\) must be", lambda x, i: jackknife(lambda x: x.argmax(), x)),
     (TypeError, r"statistic\(x\) must be a tensor, got float", lambda x, i: jackknife(lambda x: 1.0, x)),
+    (TypeError, "statistic must be a function, got str", lambda x, i: jackknife("mean", x)),
+    (ValueError, r"statistic of n - 1 entries must have shape \(3, 5\) beside that of n, got \(2, 5\)",
+     lambda x, i: jackknife(torch.sin, x)),
+    (ValueError, r"statistic .* shape \(2,\) .* got \(1,\)", lambda x, i: jackknife(torch.sin, x[:2, 0])),
     (ValueError, "dim must be an axis of x", lambda x, i: jackknife(torch.sum, x, dim=2)),
     (ValueError, "at least 2 entries along dim 0", lambda x, i: jackknife(torch.sum, x[:1])),
     (TypeError, "got torch.int64", lambda x, i: u_statistic(torch.mul, i, order=2)),
+    (TypeError, "kernel must be a function, got NoneType", lambda x, i: u_statistic(None, x, order=1)),
+    (TypeError, "what kernel returns must be a tensor, got NoneType",
+     lambda x, i: u_statistic(lambda a: None, x, order=1)),
+    (TypeError, "what kernel returns must be a tensor, got float",
+     lambda x, i: v_statistic(lambda a, b: 1.0, x, order=2)),
+    (TypeError, "what kernel returns must be real", lambda x, i: v_statistic(torch.complex, x, order=2)),
     (TypeError, "order must be an int", lambda x, i: u_statistic(torch.sin, x, order=1.0)),
     (ValueError, "order must be at least 1, got 0", lambda x, i: u_statistic(torch.sin, x, order=0)),
     (ValueError, "dim must be an axis of x", lambda x, i: u_statistic(torch.sin, x[0, 0], order=1)),
@@ -222,7 +232,7 @@ BAD_CALLS = [
     (TypeError, "got torch.int64", lambda x, i: v_statistic(torch.mul, i, order=2)),
     (ValueError, "order must be at least 1, got 0", lambda x, i: v_statistic(torch.sin, x, order=0)),
     (ValueError, "at least one entry", lambda x, i: v_statistic(torch.mul, x[:0], order=2)),
-]
+]  # fmt: skip
 
 
 def test_bad_input_is_named(device):

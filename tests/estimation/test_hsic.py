@@ -236,6 +236,23 @@ def test_functions_are_kernels_too(normal, tile):
     close(one.item(), 0)
 
 
+def test_a_kernel_may_say_equal_or_not(normal, tile):
+    """True and False are 1 and 0, in the dtype that the library computes in."""
+    x, y = (v.round() for v in pair(normal, 9))
+
+    def equal(a, b):
+        return (a[:, None] == b[None]).all(-1)
+
+    for dtype in DTYPES:
+        made = hsic(x.to(dtype), y.to(dtype), kernel=equal, estimator="biased")
+        wide = hsic(x, y, kernel=lambda a, b: equal(a, b).double(), estimator="biased")
+        assert made.dtype == dtype
+        close(
+            made.item(), oracle(equal(x, x).double(), equal(y, y).double(), "biased"), torch.finfo(dtype).eps
+        )
+        close(made.item(), wide.item(), torch.finfo(dtype).eps)
+
+
 def test_a_batch_of_gram_matrices_is_its_matrices(normal):
     k, l = (v @ v.mT + v.shape[-1] for v in normal(2, 3, 5, 5))
     for estimator in ("biased", "unbiased"):
@@ -435,6 +452,20 @@ BAD_CALLS = [
     (ValueError, "estimator must be 'biased' or 'unbiased', got 'v'", lambda x: hsic(x, x, estimator="v")),
     (ValueError, "kernel, unless it is a function, must be 'gaussian', .* got 'rbf'",
      lambda x: hsic(x, x, kernel="rbf")),
+    (TypeError, "what kernel returns must be a tensor, got NoneType",
+     lambda x: hsic(x, x, kernel=lambda a, b: None)),
+    (TypeError, "what kernel returns must be a tensor, got float",
+     lambda x: cka(x, x, kernel=lambda a, b: 1.0)),
+    (ValueError, r"kernel must return real numbers \(1, 1\) here, got torch.float32 of shape \(\)",
+     lambda x: hsic(x, x, kernel=lambda a, b: (a @ b.mT).sum())),
+    (ValueError, r"kernel must return real numbers .* got torch.float32 of shape \(1,\)",
+     lambda x: hsic(x, x, kernel=lambda a, b: (a * a).sum(-1))),
+    (ValueError, r"kernel must return real numbers .* of shape \(5,\)",
+     lambda x: hsic(x, x, kernel=lambda a, b: a.sum(0))),
+    (ValueError, r"kernel must return real numbers \(4, 4\) here, got .* of shape \(4, 1\)",
+     lambda x: hsic_test(x[:4], x[:4], kernel=lambda a, b: a.sum(1, keepdim=True))),
+    (ValueError, r"kernel must return real numbers .* got torch.complex64",
+     lambda x: hsic(x, x, kernel=lambda a, b: a @ b.mT + 0j)),
     (ValueError, "bandwidth must be positive.* got 0", lambda x: hsic(x, x, bandwidth=0.0)),
     (ValueError, "bandwidth must be positive.* got -1", lambda x: hsic(x, x, bandwidth=(1.0, -1.0))),
     (ValueError, "bandwidth must be finite, got inf", lambda x: hsic(x, x, bandwidth=INF)),

@@ -32,11 +32,10 @@ def samples(draw):
 
 
 DIMENSION = dict(n=(1, 0, -1))
-TENSOR = dict(scalars="numbers are refused (FAULTS L5)")
 PARALLEL = torch.tensor([[1.0, 2.0, 3.0, 4.0]]).double().expand(3, 4)
 ROWS = [
     *(
-        Row(f, of("theta"), wrong=DIMENSION, scalars=dict(theta=0.5), today=TENSOR)
+        Row(f, of("theta"), wrong=DIMENSION, scalars=dict(theta=0.5), takes=dict(theta="nan"))
         for f in (angle_pdf, angle_cdf)
     ),
     Row(
@@ -44,11 +43,11 @@ ROWS = [
         of("q"),
         wrong=DIMENSION,
         scalars=dict(q=0.25),
-        today=TENSOR | dict(finite="the second derivative at 0 is NaN (FAULTS L6)"),
+        takes=dict(q="nan"),
     ),
-    Row(cosine_pdf, of("eta"), wrong=DIMENSION, scalars=dict(eta=0.5), today=TENSOR),
+    Row(cosine_pdf, of("eta"), wrong=DIMENSION, scalars=dict(eta=0.5), takes=dict(eta="nan")),
     *(
-        Row(f, of("eps"), wrong=DIMENSION, scalars=dict(eps=0.5), today=TENSOR)
+        Row(f, of("eps"), wrong=DIMENSION, scalars=dict(eps=0.5), takes=dict(eps="nan"))
         for f in (cosine_tail, cosine_tail_bound)
     ),
     Row(angle_variance, lambda draw: dict(n=5), wrong=dict(n=(0, -1))),
@@ -58,7 +57,6 @@ ROWS = [
         sample_angles,
         samples,
         wrong=dict(n=(0, -1), size=(-1, (2, -1)), dtype=(torch.int64,)),
-        unnamed=dict(device="none text integer"),
     ),
 ]
 

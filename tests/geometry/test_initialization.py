@@ -10,7 +10,19 @@ from fractions import Fraction
 
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, F64, INF, NAN, Draw, assert_derivatives, assert_refused, seeded, z_score
+from helpers import (
+    DEVICES,
+    DTYPES,
+    F64,
+    INF,
+    NAN,
+    Draw,
+    assert_derivatives,
+    assert_refused,
+    gradient,
+    seeded,
+    z_score,
+)
 from mpmath import mp
 from scipy import stats
 from torch import nn
@@ -171,6 +183,35 @@ def test_gram_error_has_derivatives(device):
     assert_derivatives(gram_error, weight)
     assert_derivatives(gram_error, weight.mT.clone())
     torch.testing.assert_close(torch.func.vmap(gram_error)(weight), gram_error(weight))
+    assert_derivatives(gram_error, 37 * weight)  # where it counts in another unit
+    of_weight = lambda w: 4 * w @ (w.mT @ w - torch.eye(2, dtype=F64, device=device))  # noqa: E731
+    for unit in (1, 5, 2.0**40):
+        torch.testing.assert_close(gradient(gram_error, unit * weight), of_weight(unit * weight))
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (48, 64)])
+def test_gram_error_knows_no_autocast_backwards(shape):
+    weight = Draw(0).normal(*shape, dtype=torch.float32).requires_grad_()
+    outcomes = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            (slope,) = torch.autograd.grad(gram_error(weight), weight, create_graph=True)
+            outcomes.append((slope, *torch.autograd.grad(slope.square().sum(), weight)))
+    for plain, cast in zip(*outcomes, strict=True):
+        assert torch.equal(plain, cast)
+
+
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+def test_derivatives_of_a_huge_gram_error_are_infinite_and_not_nan(dtype):
+    weight = torch.tensor([[1, -2], [3, 4], [-1, 1]], dtype=F64)
+    exact = weight @ (weight.mT @ weight)  # its cube, beside which W is nothing
+    huge = (weight * (1e30 if dtype == torch.float32 else 1e105)).to(dtype)
+    assert gram_error(huge) == INF
+    assert torch.equal(gradient(gram_error, huge), exact.sign().to(dtype) * INF)
+    weight[1, 0], weight[2, 1] = INF, -INF
+    assert gram_error(weight.to(dtype)) == INF
+    slope = gradient(gram_error, weight.to(dtype))
+    assert slope.tolist() == [[0, 0], [INF, 0], [0, -INF]]
 
 
 # --------------------------------------------------------------------------- agreement: depth
@@ -358,7 +399,7 @@ def test_bad_values_are_named(call, message):
         ),
         (lambda: fan_in_and_fan_out((3, 4)), "tensor must be a tensor, got tuple"),
         (lambda: gram_error([[1.0]]), "weight must be a tensor, got list"),
-        (lambda: relu_correlation(0.5), "rho must be a tensor, got float"),
+        (lambda: relu_correlation("0.5"), "rho must be a tensor or a number, got str"),
         (lambda: residual_scale(True), "depth must be an int, got bool"),
     ],
 )
@@ -375,7 +416,7 @@ def test_nan_and_infinity_propagate(dtype):
     weight = torch.tensor([[[NAN, 0], [0, 1]], [[INF, 0], [0, 1]]], dtype=dtype)
     first, second = gram_error(weight)
     assert first.isnan()
-    assert not second.isfinite()
+    assert second == INF
     rho = torch.tensor([NAN, 1.1, -1.1, INF, -INF], dtype=dtype)
     assert relu_correlation(rho).isnan().all()
     assert relu_correlation(torch.empty(0, 2, dtype=dtype)).shape == (0, 2)

@@ -334,6 +334,140 @@ def test_plot_says_what_is_missing(monkeypatch):
         InitializationReport(()).plot()
 
 
+# ------------------------------------------------------------------- every module that owns parameters
+
+
+class Adapter(nn.Module):
+    """Parameters of its own, in a list, and in children; one of them is called by its ``forward``."""
+
+    def __init__(self):
+        super().__init__()
+        self.base, self.direct, self.idle = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+        self.down, self.up = nn.Parameter(torch.randn(8, 2)), nn.ParameterList([torch.randn(2, 8)])
+
+    def forward(self, x):
+        return {"rest": None, "result": (self.base(x) + self.direct.forward(x) + x @ self.down @ self.up[0],)}
+
+
+def names(report):
+    return [row.name for row in report.rows]
+
+
+def test_a_module_with_parameters_and_children_has_a_row():
+    model, x = nn.Sequential(Adapter()), torch.randn(4, 8)
+    report = inspect_initialization(model, x)
+    assert names(report) == ["0.base", "0"]
+    assert report.rows[1].kind == "Adapter"
+    y = model(x)["result"][0]
+    expected = (y.square().sum(1) / x.square().sum(1)).log().mean().item()
+    assert report.rows[1].log_ratio == pytest.approx(expected, rel=1e-5)
+    assert [row.parts for row in report.rows] == [0, 1]
+    assert report.unseen == (("0.direct", "not called as modules"), ("0.idle", "not called as modules"))
+    assert str(report).splitlines()[-1] == "not seen: 0.direct, 0.idle (not called as modules)"
+    assert "<p>not seen: 0.direct, 0.idle (not called as modules)</p>" in report._repr_html_()
+
+
+def test_a_picture_counts_no_step_twice():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    report = inspect_initialization(nn.Sequential(Adapter()), torch.randn(4, 8))
+    assert list(report.plot().axes[0].lines[0].get_ydata()) == [report.rows[0].log_ratio]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_attention_has_a_row_by_every_path(training):
+    x = torch.randn(4, 5, 8)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model = nn.TransformerEncoder(layer, 2).train(training)
+    report = inspect_initialization(model, x)
+    owners = {name for name, m in model.named_modules() if any(True for _ in m.parameters(recurse=False))}
+    assert owners == {row.name for row in report.rows if row.name in owners} | {n for n, _ in report.unseen}
+    assert [name for name, _ in report.unseen] == [f"layers.{i}.self_attn.out_proj" for i in (0, 1)]
+    alone = inspect_initialization(layer.self_attn.train(training), (x, x, x))
+    assert names(alone) == [""]
+    assert alone.unseen == (("out_proj", "not called as modules"),)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.skipif("none" in torch.backends.quantized.engine, reason="no engine for quantised layers")
+def test_quantised_layers_have_rows():
+    model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.LSTM(6, 4))
+    small = torch.ao.quantization.quantize_dynamic(model, {nn.Linear, nn.LSTM})
+    report = inspect_initialization(small, torch.randn(5, 3, 8))
+    assert names(report) == ["0", "1", "2"]
+    assert report.unseen == ()
+    assert report.rows[0].log_ratio is not None
+    assert report.rows[0].predicted_log_ratio is None
+
+    class Direct(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = small
+
+        def forward(self, x):
+            return self.inner[0].forward(x)
+
+    assert inspect_initialization(Direct(), torch.randn(5, 8)).unseen[0][0] == "inner.0"
+
+
+def test_a_linear_with_another_forward_has_no_theory():
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    (row,) = inspect_initialization(Doubled(4, 4), torch.randn(3, 4)).rows
+    assert row.predicted_log_ratio is None
+    assert row.log_ratio is not None
+
+
+def test_compiled_modules_run_as_they_were_written():
+    model, x = nn.Sequential(nn.Linear(8, 8), nn.Tanh()), torch.randn(4, 8)
+    compiled = inspect_initialization(torch.compile(model, backend="eager"), x)
+    assert names(compiled) == ["_orig_mod.0", "_orig_mod.1"]
+    plain = inspect_initialization(model, x)
+    assert [row._replace(name="") for row in compiled.rows] == [row._replace(name="") for row in plain.rows]
+
+
+def test_results_in_tuples_and_dictionaries_are_followed():
+    class Gate(nn.Module):
+        def __init__(self, wrap):
+            super().__init__()
+            self.scale, self.wrap = nn.Parameter(torch.full((4,), 2.0)), wrap
+
+        def forward(self, given):
+            return self.wrap(self.scale * given["x"])
+
+    x = torch.randn(3, 4)
+    for wrap in (lambda y: (None, y), lambda y: {"a": 1, "b": [y]}, lambda y: (y.argmax(-1), y)):
+        (row,) = inspect_initialization(Gate(wrap), ({"x": x},)).rows
+        assert row.log_ratio == pytest.approx(math.log(4), rel=1e-5)
+    report = inspect_initialization(Gate(lambda y: y.argmax(-1)), ({"x": x},))
+    assert report.unseen == (("", "returned no floating-point tensor"),)
+    assert str(report).endswith("not seen: the model itself (returned no floating-point tensor)")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_cannot_be_hooked_is_said():
+    model, x = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), torch.randn(3, 4)
+    for whole in (torch.jit.script(model), torch.jit.trace(model.eval(), x)):
+        with pytest.raises(
+            TypeError, match=r"model must be written in Python, got .*Module, which calls no hooks"
+        ):
+            inspect_initialization(whole, x)
+        report = inspect_initialization(nn.Sequential(nn.Linear(4, 4), whole), x)
+        assert names(report) == ["0"]
+        assert str(report).endswith("not seen: 1.0, 1.1 (TorchScript calls no hooks)")
+    spread = nn.DataParallel(model)
+    with pytest.raises(
+        TypeError, match="model must stay on one device, got DataParallel: inspect its module"
+    ):
+        inspect_initialization(spread, x)
+    with pytest.raises(TypeError, match=r"inspect its 0\.module"):
+        inspect_initialization(nn.Sequential(spread), x)
+    assert names(inspect_initialization(spread.module, x)) == ["0", "1"]
+
+
 # --------------------------------------------------------------------------- failure
 
 

@@ -169,6 +169,20 @@ def test_draws_come_from_the_generator_alone(init):
     assert not torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("init", [orthogonal_, truncated_normal_])
+@pytest.mark.parametrize("shape", [(6, 4), (512, 128), (3, 2, 2)])
+def test_initialisers_compile_to_one_graph(init, shape):
+    """Without a generator, which torch.compile does not take."""
+    torch.compiler.reset()
+    made = []
+    for call in (init, torch.compile(init, fullgraph=True, backend="eager")):
+        torch.manual_seed(0)
+        x = torch.empty(shape, dtype=F64)
+        assert call(x) is x
+        made.append(x)
+    torch.testing.assert_close(*made, rtol=0, atol=1e-13)
+
+
 # --------------------------------------------------------------------------- agreement: Haar
 
 

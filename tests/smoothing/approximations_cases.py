@@ -27,6 +27,11 @@ def smallest(dtype):
     return torch.finfo(dtype).tiny * torch.finfo(dtype).eps
 
 
+def position_dtype(dtype):
+    """Positions are in float32 at least."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
 # ------------------------------------------------------------------- the oracles
 
 

@@ -13,6 +13,7 @@ from smoothing.approximations_cases import (
     exact_one_hot,
     most,
     one_hot,
+    position_dtype,
     positions,
     projection,
     smallest,
@@ -70,7 +71,8 @@ def test_infinite_sharpness_is_the_hard_operation(device, dtype, sharpness):
     ):
         y, gradient, _ = derivatives(lambda x, f=function: f(x, sharpness=sharpness), x)
         assert y.tolist() == values
-        assert y.dtype == gradient.dtype == dtype
+        assert gradient.dtype == dtype
+        assert y.dtype == (position_dtype(dtype) if function is soft_argmax else dtype)
         assert (gradient == 0).all()
     halves = column([-1.5, -0.5, 0.5, 1.5, 2.5, 0.4, 0.6, -0.6], device, dtype)
     assert soft_round(halves, sharpness=sharpness).tolist() == [-2, 0, 0, 2, 2, 0, 1, -1]
@@ -147,7 +149,7 @@ def test_one_hot_and_argmax_agree_with_mpmath(draw, dtype, sharpness):
     assert p.dtype == dtype
     assert_close(p, [v for row in exact for v in row], close, smallest(dtype))
     mean = soft_argmax(x, sharpness=sharpness)
-    assert mean.dtype == dtype
+    assert mean.dtype == position_dtype(dtype)
     assert_close(mean, [mp.fsum(i * v for i, v in enumerate(row)) for row in exact], close, smallest(dtype))
 
 
@@ -254,7 +256,10 @@ BAD_CALLS = {
         (TypeError, "x must be float64", lambda x, y: soft_top_k(y, 1)),
         (TypeError, "k must be an int, got float", lambda x, y: soft_top_k(x, 1.0)),
         (TypeError, "k must be an int, got bool", lambda x, y: soft_top_k(x, True)),
-        (TypeError, "temperature must be a number, got Tensor", lambda x, y: soft_top_k(x, 1, temperature=x)),
+        (TypeError, "temperature must be float64.* got torch.int64",
+         lambda x, y: soft_top_k(x, 1, temperature=y)),
+        *((TypeError, "sharpness must be float64.* got torch.int64", lambda x, y, f=f: f(x, sharpness=y))
+          for f in SHARP),
         (TypeError, "temperature must be a number, got bool",
          lambda x, y: soft_top_k(x, 1, temperature=True)),
         (TypeError, "dim must be an int, got float", lambda x, y: soft_top_k(x, 1, dim=1.0)),
@@ -274,6 +279,11 @@ BAD_CALLS = {
         *((ValueError, f"sharpness must be positive.*got {k}", lambda x, y, f=f, k=k: f(x, sharpness=k))
           for f in SHARP for k in (0, -1.0, NAN)),
         (ValueError, "sharpness must be finite", lambda x, y: soft_round_inverse(x, sharpness=INF)),
+        (ValueError, "sharpness must be finite", lambda x, y: soft_round_inverse(x, sharpness=x + INF)),
+        *((ValueError, "sharpness must be positive.*got values", lambda x, y, f=f, k=k: f(x, sharpness=k))
+          for f in SHARP for k in (torch.tensor(0.0), torch.tensor(-1.0), torch.tensor(NAN))),
+        *((ValueError, rf"temperature must be in \[0, inf\).*got {t}",
+           lambda x, y, t=t: soft_top_k(x, 1, temperature=torch.tensor(t))) for t in (-1.0, NAN, INF)),
         (ValueError, "k must be at least 0, got -1", lambda x, y: soft_top_k(x, -1)),
         (ValueError, "k must be at most the number of entries 3, got 4", lambda x, y: soft_top_k(x, 4)),
         (ValueError, "number of entries 2, got 3", lambda x, y: soft_top_k(x, 3, dim=0)),
@@ -293,6 +303,19 @@ BAD_CALLS = {
         (ValueError, r"dim must be an axis of x of shape \(2, 3\), got 2",
          lambda x, y: soft_top_k(x, 1, dim=2)),
         (ValueError, "dim must be an axis of x", lambda x, y: soft_one_hot(x[0, 0], sharpness=1.0)),
+        (ValueError, r"sharpness must broadcast to \(2, 1\), got \(2, 3\)",
+         lambda x, y: soft_one_hot(x, sharpness=x + 1)),
+        (ValueError, r"sharpness must broadcast to \(2,\), got \(2, 1\)",
+         lambda x, y: soft_argmax(x, sharpness=x[:, :1] + 1)),
+        *((ValueError, r"sharpness must broadcast to \(2, 3\), got \(2,\)",
+           lambda x, y, f=f: f(x, sharpness=x[:, 0] + 1)) for f in SHARP[2:]),
+        (ValueError, r"temperature must broadcast to \(1, 3\), got \(2, 3\)",
+         lambda x, y: soft_top_k(x, 1, temperature=x, dim=0)),
+        *((ValueError, "dim must be one or more different axes", lambda x, y, d=d: soft_argmax(
+            x, sharpness=1.0, dim=d)) for d in ((), (0, 0), (0, -2))),
+        (ValueError, "dim must be an axis of x", lambda x, y: soft_argmax(x, sharpness=1.0, dim=(0, 2))),
+        (ValueError, "values must be None where dim is several axes",
+         lambda x, y: soft_argmax(x, sharpness=1.0, dim=(0, 1), values=x)),
         (ValueError, r"values must broadcast to \(3,\), got \(2,\)",
          lambda x, y: soft_argmax(x, sharpness=1.0, values=x[:, 0])),
         (ValueError, r"values must broadcast to \(2, 3\), got \(3, 2\)",

@@ -1,7 +1,7 @@
 """What GELU and the minimax fits promise."""
 
 import torch
-from contract import EVERY_KIND, Row, check, each
+from contract import Row, check, each
 from helpers import INF
 
 from lemmata.smoothing import gelu, minimax_fit
@@ -25,12 +25,6 @@ ROWS = [
         minimax_fit,
         fit,
         wrong=dict(initial=((), (0.0, INF)), domain=((1.0, 0.0), (0.0,))),
-        unnamed=dict(
-            f=EVERY_KIND,
-            g=EVERY_KIND,
-            initial="text tensor integers complexes",
-            domain="text tensor integers complexes",
-        ),
     ),
 ]
 

@@ -18,7 +18,7 @@ from smoothing.smooth_maximum_cases import (
 )
 
 from lemmata.smoothing import boltzmann_maximum, logsumexp_maximum, mellowmax, p_norm_maximum, smooth_abs
-from lemmata.smoothing._smooth_maximum import _sum_dtype
+from lemmata.smoothing._smooth_maximum.settings import sum_dtype
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 
@@ -327,8 +327,8 @@ def test_sums_are_in_float64_only_where_the_sharpness_asks_for_it(device):
     for dtype in DTYPES:
         x = column([1.0], device, dtype)
         narrow = torch.float64 if dtype == torch.float64 else torch.float32
-        assert {_sum_dtype(x, k) for k in usual} == {narrow}
-        assert {_sum_dtype(x, k) for k in extreme} == {torch.float64}
+        assert {sum_dtype(x, k) for k in usual} == {narrow}
+        assert {sum_dtype(x, k) for k in extreme} == {torch.float64}
 
 
 # ------------------------------------------------------------------- failure: bad input
@@ -354,7 +354,7 @@ BAD_AXES = [
 
 
 BAD_SHARPNESS = [(TypeError, "a number, got str", "2"), (TypeError, "got bool", True),
-                 (TypeError, "got Tensor", torch.tensor(2.0))]
+                 (TypeError, "must be float64.* got torch.int64", torch.tensor(2))]
 # fmt: on
 
 
@@ -376,11 +376,17 @@ def test_bad_sharpness_is_named(device):
         for k in (0, 0.0, -1, -INF, NAN):
             with pytest.raises(ValueError, match=f"sharpness must be positive .* got {k}"):
                 function(x, sharpness=k)
+            with pytest.raises(ValueError, match=r"sharpness must be positive .* got values from"):
+                function(x, sharpness=torch.tensor(float(k)))
+        with pytest.raises(ValueError, match=r"sharpness must broadcast to .*, got \(3, 2\)"):
+            function(x, sharpness=torch.ones(3, 2))
     for error, message, p in BAD_SHARPNESS:
         with pytest.raises(error, match=f"p must be {message}" if "a " in message else message):
             p_norm_maximum(x, p=p)
     for p in (0.5, 0, -2, 0.999999, -INF, NAN):
         with pytest.raises(ValueError, match=f"p must be at least 1 .* got {p}"):
             p_norm_maximum(x, p=p)
+        with pytest.raises(ValueError, match=r"p must be at least 1 .* got"):
+            p_norm_maximum(x, p=torch.tensor(float(p)))
     with pytest.raises(ValueError, match=r"kind must be 'logcosh', 'sqrt', .* got 'relu'"):
         smooth_abs(x, sharpness=1.0, kind="relu")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -14,6 +17,8 @@ import sympy as sp
 import torch
 
 from lemmata.verify import MIME, SYMBOLS, ClaimFailed, Evidence, claim
+from lemmata.verify import evidence as evidence_module
+from lemmata.verify import statistics as statistics_module
 from lemmata.verify.evidence import issued
 
 x = sp.Symbol("x", positive=True)
@@ -130,6 +135,49 @@ def test_what_was_made_by_hand_or_altered_shows_no_evidence(evidence):
         assert data["text/plain"].startswith("(no evidence: made by hand, not by a check)")
         assert metadata == {}
     assert dataclasses.replace(evidence[1])._repr_mimebundle_() == evidence[1]._repr_mimebundle_()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: evidence_module.issue("demo-all", "proved", "1 = 1", "trust me"),
+        lambda: statistics_module.issue("demo-all", "proved", "1 = 1", "trust me"),
+        lambda: getattr(evidence_module, "issue")("demo-all", "proved", "1 = 1", "trust me"),  # noqa: B009
+        lambda: [*map(evidence_module.issue, ["demo-all"], ["proved"], ["1 = 1"], ["trust me"])],
+        lambda: functools.partial(evidence_module.issue, "demo-all", "proved")("1 = 1", "trust me"),
+    ],
+)
+def test_only_a_check_can_issue(make):
+    before = issued()
+    with pytest.raises(TypeError, match="evidence must come from a check"):
+        make()
+    assert issued() == before
+
+
+def test_what_was_issued_cannot_be_edited_afterwards():
+    e = claim("demo-edited").instances(lambda n: n, lambda n: n + 0, [1, 2])
+    before, kept = issued(), e._repr_mimebundle_()
+    e.record["kind"] = e.measured["worst"] = "proved"
+    issued()[-1][0]["kind"] = "proved"
+    kept[0][MIME]["kind"] = "proved"
+    assert issued() == before
+    assert e._repr_mimebundle_()[0][MIME]["kind"] == "instances"
+    object.__setattr__(e, "kind", "proved")
+    assert issued() == before
+    assert list(e._repr_mimebundle_()[0]) == ["text/plain"]
+
+
+def test_copies_and_pickles_are_what_was_issued_and_heirs_are_not(evidence):
+    e = evidence[1]
+    for same in (copy.copy(e), copy.deepcopy(e), pickle.loads(pickle.dumps(e))):
+        assert same._repr_mimebundle_() == e._repr_mimebundle_()
+
+    class Heir(Evidence):
+        pass
+
+    fields = {field.name: getattr(e, field.name) for field in dataclasses.fields(e)}
+    assert list(Heir(**fields)._repr_mimebundle_()[0]) == ["text/plain"]
+    assert list(type(e)(**{**fields, "claim": "another"})._repr_mimebundle_()[0]) == ["text/plain"]
 
 
 def test_every_check_issues_what_it_returns(evidence):

@@ -9,6 +9,7 @@ import sympy as sp
 import torch
 
 from lemmata.verify import ClaimFailed, claim
+from lemmata.verify.evidence import issued
 from lemmata.verify.numeric import DTYPES, devices
 
 x, y = sp.symbols("x y", real=True)
@@ -162,6 +163,110 @@ def test_a_check_says_what_it_tests_and_why(options):
     refused(agrees, torch.exp, error=ValueError, **options)
 
 
+NEAR_ZERO = torch.tensor([1e-27, 3e-27, -2e-27, 1e-30], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("naive", "expr", "points"),
+    [
+        (lambda v: (1 - torch.cos(v)) / v**2, (1 - sp.cos(x)) / x**2, NEAR_ZERO),
+        (lambda v: (1 - torch.cos(v)) / v**2, (1 - sp.cos(x)) / x**2, NEAR_ZERO * 1e-100),
+        (lambda v: torch.log(1 + v) / v, sp.log(1 + x) / x, NEAR_ZERO * 1e-33),
+        (lambda v: (torch.exp(v) - 1) / v, (sp.exp(x) - 1) / x, NEAR_ZERO * 1e-60),
+        (lambda v: v + torch.sqrt(v**2 + 1), x + sp.sqrt(x**2 + 1), -1 / NEAR_ZERO.abs() * 1e3),
+        (lambda v: torch.log(v + 1) - torch.log(v), sp.log(x + 1) - sp.log(x), 1 / NEAR_ZERO.abs() ** 2),
+        (lambda v: torch.log(1 + torch.exp(v)), sp.log(1 + sp.exp(x)), -POINTS[7:] * 200),
+        (lambda v: 1 - torch.erf(v), 1 - sp.erf(x), POINTS[7:] * 8),
+        (lambda v: torch.special.bessel_j1(v) - v / 2, sp.besselj(1, x) - x / 2, NEAR_ZERO * 1e-33),
+    ],
+)
+def test_a_naive_formula_is_refused_where_fifty_digits_cancel_too(naive, expr, points):
+    refused(agrees, naive, expr, inputs=[points], dtypes=F64, match="does not hold: refuted")
+
+
+def test_a_stable_formula_passes_where_fifty_digits_cancel():
+    assert agrees(lambda v: torch.log1p(v) / v, sp.log(1 + x) / x, inputs=[NEAR_ZERO * 1e-33], dtypes=F64)
+    half = lambda v: (torch.sin(v / 2) / v).square() * 2  # noqa: E731
+    assert agrees(half, (1 - sp.cos(x)) / x**2, inputs=[NEAR_ZERO], dtypes=F64)
+    assert agrees(lambda v: torch.nn.functional.softplus(v), sp.log(1 + sp.exp(x)), inputs=[-POINTS[7:] * 10])
+
+
+def test_what_the_oracle_does_not_know_is_not_decided():
+    step = sp.floor(sp.log(8) / sp.log(2) * x / x + x)  # 3 + x, and it cannot know the 3
+    refused(agrees, lambda v: 3 + v, step, inputs=[torch.ones(3)], match="is not decided")
+
+
+def test_an_oracle_that_takes_too_long_is_not_decided(monkeypatch):
+    monkeypatch.setattr("lemmata.verify.numeric.SECONDS", 0.2)
+    t = sp.Symbol("t")
+    slow = sp.Integral(sp.cos(t * x) / (1 + t**4), (t, 0, sp.oo))
+    refused(agrees, torch.exp, slow, dtypes=F64, match=r"none in 0\.2 s")
+
+
+def test_the_numbers_that_differ_are_printed_with_the_digits_that_differ():
+    with pytest.raises(ClaimFailed) as failure:
+        agrees(lambda v: torch.exp(v) * (1 + 1e-15), ulp=1, inputs=[POINTS[-1:]], dtypes=F64)
+    want, got = (str(t).split()[0].rstrip(";") for t in (failure.value.expected, failure.value.found))
+    assert want != got
+    assert abs(float(want) / float(got) - 1) < 1e-14
+
+
+# --- failure: inputs and scales that tell nothing -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("assumed", "numbers"),
+    [
+        ({"positive": True}, [1.0, -1.0]),
+        ({"positive": True}, [1.0, 0.0]),
+        ({"nonnegative": True}, [1.0, -1e-9]),
+        ({"negative": True}, [-1.0, 0.5]),
+        ({"integer": True}, [1.0, 1.5]),
+        ({"integer": True, "positive": True}, [1.0, 0.0]),
+        ({"even": True}, [2.0, 3.0]),
+        ({"prime": True}, [2.0, 4.0]),
+        ({"nonzero": True, "real": True}, [1.0, 0.0]),
+        ({"real": True}, [1.0, math.inf]),
+        ({"finite": True}, [1.0, math.inf]),
+        ({"real": True}, [1.0, math.nan]),
+        ({"imaginary": True}, [1.0]),
+    ],
+)
+def test_an_input_that_its_symbol_excludes_is_refused(assumed, numbers):
+    k = sp.Symbol("k", **assumed)
+    inputs = [torch.tensor(numbers, dtype=torch.float64)]
+    refused(agrees, torch.exp, sp.exp(k), [k], inputs, error=ValueError, match="inputs must fit", dtypes=F64)
+    pair = [torch.stack([inputs[0], inputs[0]], -1)]
+    refused(agrees, lambda v: v.sum(-1), k + x, [(x, k)], pair, error=ValueError, match="fit", dtypes=F64)
+
+
+def test_an_input_that_rounding_brings_out_of_bounds_is_refused():
+    p = sp.Symbol("p", positive=True)
+    tiny = [torch.tensor([1.0, 1e-9], dtype=torch.float64)]
+    assert agrees(torch.exp, sp.exp(p), [p], tiny, dtypes=[torch.float64, torch.float32]).kind == "agrees"
+    refused(agrees, torch.exp, sp.exp(p), [p], tiny, error=ValueError, match=r"0\.0 in float16")
+
+
+def test_integers_and_truth_values_fit_their_symbols():
+    n, b = sp.Symbol("n", integer=True, positive=True), sp.Symbol("b", nonnegative=True)
+    inputs = [torch.arange(1, 4), torch.tensor([True, False, True]), POINTS[-3:]]
+    assert agrees(lambda a, c, v: a * v + c, n * x + b, [n, b, x], inputs).kind == "agrees"
+
+
+def test_one_large_value_does_not_hide_the_small_ones():
+    points = torch.tensor([*[1e-9] * 9, 1e9], dtype=torch.float64) * torch.arange(1, 11)
+    wrong = lambda v: torch.where(v < 1, 7 * v, v)  # noqa: E731
+    refused(agrees, wrong, x, inputs=[points], scale=1e9, dtypes=F64, match="wrong one")
+    refused(gradient, wrong, x**2 / 2, inputs=[points], scale=1e9, dtypes=F64, match="shape|wrong|within")
+    half = torch.tensor([1e-9, 1e9, 2e-9, 2e9], dtype=torch.float64)
+    refused(agrees, wrong, x, inputs=[half], scale=1e9, dtypes=F64, match="wrong one")
+
+
+def test_a_few_values_that_cancel_may_lie_below_the_scale():
+    points = torch.linspace(-math.pi, math.pi, 13, dtype=torch.float64)
+    assert agrees(torch.sin, sp.sin(x), inputs=[points], scale=1.0, dtypes=F64).kind == "agrees"
+
+
 # --- failure: the gradient ----------------------------------------------------------------------------------
 
 
@@ -193,6 +298,54 @@ class NoSecond(SignFlipped):
 
 def test_a_wrong_backward_is_refused():
     refused(gradient, SignFlipped.apply, sp.exp(x), match="within")
+
+
+class Deaf(SignFlipped):
+    @staticmethod
+    def backward(ctx, grad):
+        return ctx.saved_tensors[0].clone()
+
+
+@pytest.mark.parametrize(
+    "leaking",
+    [
+        lambda v: v**2 + 100 * (v - v.mean()),
+        lambda v: v**2 + v - v.flip(0),
+        lambda v: v**2 + v.roll(1) - v.roll(2),
+        lambda v: v**2 + (v - v.mean()) * 1e-3,
+        lambda v: v**2 + (v.softmax(0) - 1 / len(v)),
+        lambda v: v**2 - v**2 + (v**2).mean(),
+        lambda v: (v**2).flip(0),
+        lambda v: v**2 + v.sort().values - v,
+        lambda v: v**2 + v.cumsum(0) - v.cumsum(0).mean(),
+    ],
+)
+@pytest.mark.parametrize("count", [2, 3, 13])
+def test_what_leaks_from_one_sample_into_another_is_refused(leaking, count):
+    points = torch.linspace(0.5, 3, count, dtype=torch.float64)[torch.randperm(count)]
+    if not torch.equal(leaking(points), points**2):  # sorted by chance
+        refused(gradient, leaking, x**2, inputs=[points], dtypes=F64, match="refuted|gradcheck")
+
+
+def test_a_backward_that_does_not_listen_is_refused():
+    refused(gradient, Deaf.apply, sp.exp(x), match="refuted")
+
+
+@pytest.mark.parametrize("reduce", [torch.sum, lambda v: v.sum()[None], lambda v: v[:, None]])
+def test_a_gradient_of_values_in_another_shape_is_refused(reduce):
+    refused(gradient, lambda v: reduce(v**2), x**2, match="shape")
+
+
+def test_rows_that_leak_are_refused():
+    rowwise = lambda v: v.logsumexp(-1)  # noqa: E731
+    assert gradient(rowwise, LSE, [s], [ROWS]).kind == "gradient"
+    refused(gradient, lambda v: rowwise(v) + v[:, 0] - v[:, 0].mean(), LSE, [s], [ROWS], match="refuted")
+
+
+def test_a_gradient_is_not_issued_as_an_agreement_too():
+    before = len(issued())
+    gradient(torch.tanh, sp.tanh(x), ulp=64, scale=1.0, dtypes=F64)
+    assert [record["kind"] for record, _ in issued()[before:]] == ["gradient"]
 
 
 def test_a_backward_without_a_second_derivative_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import mpmath
 import pytest
@@ -95,6 +96,11 @@ def test_a_test_without_power_is_refused(shape, options):
     refused("sampled", torch.rand(shape), 0.5, error=ValueError, **{"detects": 0.1, **options})
 
 
+def test_the_numbers_that_differ_are_printed_with_the_digits_that_differ():
+    samples = 1000 + 1e-6 * uniform(20_000)
+    refused("sampled", samples, 1000, detects=2e-8, match=r"1000\.0000005\d* ± 2e-09")
+
+
 # --- rate: an order of convergence --------------------------------------------------------------------------
 
 STEPS = [2.0**-k for k in range(3, 9)]
@@ -112,6 +118,65 @@ def test_the_order_of_a_difference_quotient():
 def test_orders_may_be_fractions_and_errors_mpf():
     steps = [mpmath.mpf(10) ** -k for k in (2, 4, 6, 8)]
     assert demo.rate([mpmath.sqrt(h) for h in steps], steps, sp.Rational(1, 2)).kind == "rate"
+
+
+def test_what_is_printed_was_measured():
+    evidence = demo.rate([h**2 * (1 + h) for h in STEPS], STEPS, 2)
+    low, high = map(float, re.search(r"\[(.*), (.*)\]", evidence.statement).groups())
+    last = math.log2(STEPS[-2] ** 2 * (1 + STEPS[-2]) / (STEPS[-1] ** 2 * (1 + STEPS[-1])))
+    assert low <= 2 <= last <= high
+    assert high - low < 0.02
+    assert "h^{2}" not in evidence.statement
+    assert evidence.plain == f"order of error(h), measured: between {low:.3f} and {high:.3f}"
+
+
+@pytest.mark.parametrize(
+    ("error", "order"),
+    [
+        (lambda h: h * (1 + mpmath.sqrt(h)), 1),  # the slowest next term that is believed
+        (lambda h: h * (1 + h), 1),
+        (lambda h: h**2 * (1 - h / 2), 2),
+        (lambda h: h**3 * (1 + 3 * h**2), 3),
+        (lambda h: 7 * mpmath.sqrt(h), 0.5),
+        (lambda h: 1 / (1 / h + 5), 1),
+        (lambda h: mpmath.exp(h) - 1, 1),
+    ],
+)
+@pytest.mark.parametrize("ratio", [1.5, 2, 4, 10])
+def test_the_order_is_found_with_steps_of_any_ratio(error, order, ratio):
+    steps = [0.005 / mpmath.mpf(ratio) ** k for k in range(5)]
+    assert demo.rate(error, steps, order).kind == "rate"
+
+
+@pytest.mark.parametrize(
+    ("error", "claimed"),
+    [
+        (lambda h: h**1.09, 1),
+        (lambda h: h**0.95, 1),
+        (lambda h: h**1.01, 1),
+        (lambda h: h**2.45, 2),
+        (lambda h: h**2.2, 2),
+        (lambda h: h * mpmath.log(1 / h), 1),
+        (lambda h: h**2 * mpmath.log(1 / h), 2),
+        (lambda h: h**2 * mpmath.log(1 / h) ** 2, 2),
+        (lambda h: h / mpmath.log(1 / h), 1),
+        (lambda h: h * mpmath.sqrt(mpmath.log(1 / h)), 1),
+        (lambda h: h * mpmath.log(mpmath.log(1 / h)), 1),
+        (lambda h: h * (1 + 1 / mpmath.log(1 / h)), 1.05),
+    ],
+)
+@pytest.mark.parametrize("within", [0.05, 0.1, 0.25, 0.49])
+@pytest.mark.parametrize("first", [0.01, 1e-4, 1e-9, 1e-25])
+@pytest.mark.parametrize("ratio", [1.1, 2, 10])
+def test_another_order_and_slopes_that_drift_are_refused(error, claimed, within, first, ratio):
+    steps = [first / mpmath.mpf(ratio) ** k for k in range(5)]
+    refused("rate", error, steps, claimed, within=within, match="slopes")
+
+
+def test_slopes_that_pass_through_the_order_are_not_decided():
+    slopes = [3.0, 2.45]
+    errors = [1, 2 ** -slopes[0], 2 ** -sum(slopes)]
+    refused("rate", errors, [1, 0.5, 0.25], 2, within=0.49, match="is not decided")
 
 
 @pytest.mark.parametrize(

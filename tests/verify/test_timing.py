@@ -15,6 +15,7 @@ from lemmata.verify.timing import TimeLimit, within_time
 x = sp.Symbol("x")
 r = sp.Symbol("r", real=True)
 demo = claim("demo")
+LONG = 30  # seconds, much more than any of this takes on a busy machine, and much less than forever
 
 
 def refused(*sides, match=None, **options):
@@ -27,24 +28,36 @@ def forever(expr):
         pass
 
 
-def test_the_time_limit_is_prompt_and_says_what_was_left(monkeypatch):
+def test_the_time_limit_says_what_was_left(monkeypatch):
+    monkeypatch.setattr(symbolic, "compare", lambda *_: "no points")  # it could be late itself
     monkeypatch.setattr(symbolic, "REDUCTIONS", (("expand", sp.expand), ("forever", forever)))
+    refused(sp.sin(2 * r), 2 * sp.sin(r) * sp.cos(r), seconds=0.2, match=r"not reduced to 0.* s; residual: ")
+
+
+def test_the_time_limit_is_prompt():
+    """Against what the worker itself had of the processor: on a busy machine the clock tells little."""
+    spent = [0.0]
+
+    def work():
+        while True:
+            spent[0] = time.thread_time()
+
     start = time.perf_counter()
-    refused(
-        sp.sin(2 * r), 2 * sp.sin(r) * sp.cos(r), seconds=0.2, match=r"not reduced to 0 in 0\.2 s; residual: "
-    )
-    assert time.perf_counter() - start < 2
+    with pytest.raises(TimeLimit):
+        within_time(0.2, work)
+    assert spent[0] < 2
+    assert time.perf_counter() - start < LONG
 
 
 def test_the_comparison_has_the_time_limit_too(monkeypatch):
-    monkeypatch.setattr("lemmata.verify.comparison.value", lambda expr, point: forever(expr))
-    refused(sp.sin(2 * r), 2 * sp.sin(r) * sp.cos(r), seconds=0.2, match="not compared")
+    monkeypatch.setattr("lemmata.verify.pointwise.value", lambda expr, point: forever(expr))
+    refused(sp.sin(2 * r), 2 * sp.sin(r) * sp.cos(r), seconds=0.2, match="compared at 0 random points")
 
 
 def test_the_worker_returns_what_the_work_returns_and_raises_what_it_raises():
-    assert within_time(5, lambda: 42) == 42
+    assert within_time(LONG, lambda: 42) == 42
     with pytest.raises(ZeroDivisionError):
-        within_time(5, lambda: 1 // 0)
+        within_time(LONG, lambda: 1 // 0)
 
 
 def test_the_time_limit_leaves_mpmath_as_it_was():
@@ -72,7 +85,7 @@ def test_work_that_swallows_every_exception_does_not_hold_up_the_caller():
     with pytest.raises(TimeLimit):
         within_time(0.05, stubborn)
     stop.set()
-    assert time.perf_counter() - start < 3
+    assert time.perf_counter() - start < LONG
 
 
 def test_no_exception_strays_when_work_ends_just_as_its_time_does(monkeypatch):

@@ -1,8 +1,14 @@
-"""Ball arithmetic: a SymPy expression on a box, enclosed rigorously (python-flint's ``arb``)."""
+"""Ball arithmetic: a SymPy expression on a box, enclosed rigorously (python-flint's ``arb``).
+
+Two things of python-flint 0.9 are silently wrong, and not used here or anywhere: fractional powers of
+``fmpq_series``, and ``acb.integral`` of a function that does not heed its flag ``analytic``, whose tight balls miss
+the truth at a branch cut. Integrals are enclosed in ``integrals``, which heeds it.
+"""
 
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import inf
@@ -11,6 +17,8 @@ from typing import Any
 import flint
 import sympy as sp
 from flint import arb
+
+from .integrals import integral_ball
 
 __all__ = [
     "JUMPS",
@@ -27,9 +35,11 @@ __all__ = [
     "rounded",
     "to_ball",
     "to_fraction",
+    "worked_out",
 ]
 
 PRECISION = 192  # bits
+SECONDS = 25.0  # after which subdivision stops
 SMALLEST = Fraction(1, 2 ** (PRECISION // 2))  # side of a box at which subdivision stops to help
 Box = dict[sp.Symbol, tuple[Fraction, Fraction]]
 
@@ -56,6 +66,8 @@ def ball(expr: sp.Expr, values: Mapping[sp.Symbol, arb]) -> arb:
         return _CONSTANTS[expr]()
     if not expr.args:
         raise ValueError(f"no ball for the symbol or constant {expr}")
+    if isinstance(expr, sp.Integral):
+        return integral_ball(expr, values, ball)
     if isinstance(expr, sp.Pow) and expr.exp.is_Integer:
         return _integer_power(ball(expr.base, values), int(expr.exp))
     arguments = [ball(argument, values) for argument in expr.args]
@@ -104,7 +116,7 @@ def _polygamma(order: int, x: arb) -> arb:
 def _product(factors: list[arb]) -> arb:
     result = factors[0]
     for factor in factors[1:]:
-        result = result * factor
+        result = -factor if result == -1 else result * factor  # a sign costs no rounding
     return result
 
 
@@ -162,6 +174,20 @@ def exact(value: Any) -> sp.Expr:
     return value.xreplace({number: sp.Rational(number) for number in value.atoms(sp.Float)})
 
 
+def worked_out(expr: sp.Expr) -> sp.Expr:
+    """Derivatives, sums and the like carried out, but no integral: SymPy does not see a pole between the limits."""
+    integrals = {part: sp.Dummy("integral") for part in _outermost_integrals(expr)}
+    if any(d.has(sp.Integral) for d in expr.atoms(sp.Derivative, sp.Sum, sp.Product, sp.Limit)):
+        raise ValueError(f"no ball arithmetic for a derivative, sum or limit of an integral: {expr}")
+    return expr.xreplace(integrals).doit().xreplace({dummy: part for part, dummy in integrals.items()})
+
+
+def _outermost_integrals(expr: sp.Basic) -> list[sp.Integral]:
+    if isinstance(expr, sp.Integral):
+        return [expr]
+    return [part for argument in expr.args for part in _outermost_integrals(argument)]
+
+
 def to_fraction(value: Any) -> Fraction:
     number = sp.Rational(str(value)) if isinstance(value, float) else sp.Rational(value)
     return Fraction(int(number.p), int(number.q))
@@ -213,25 +239,31 @@ class Undecided(ArithmeticError):
 
 
 def minimum_sign(
-    expr: sp.Expr, box: Box, *, strict: bool, limit: int, finite: sp.Expr = sp.S.Zero
+    expr: sp.Expr, box: Box, *, strict: bool, limit: int, finite: Sequence[sp.Expr] = ()
 ) -> dict[sp.Symbol, Fraction] | int:
     """Number of boxes that together show ``expr >= 0`` (> 0 if strict), or a point where it is violated.
 
-    Every box must also show that ``finite`` has a value everywhere.
+    Every box must also show that each of ``finite`` has a value everywhere.
     """
     enclosure, open_boxes, seen = Enclosure(expr, list(box)), [box], 0
+    until = time.monotonic() + SECONDS
     while open_boxes:
         part = open_boxes.pop()
         seen += 1
         values = enclosure.over(part)
         holds = values > 0 or (not strict and values >= 0)
-        if holds and ball(finite, as_balls(part)).is_finite():
+        if holds and all(ball(side, as_balls(part)).is_finite() for side in finite):
             continue
         centre = middle(part)
         here = enclosure.at(centre)
-        if here < 0 or (strict and here <= 0):
+        there = {s: to_ball(v) for s, v in centre.items()}
+        if (here < 0 or (strict and here <= 0)) and all(ball(side, there).is_finite() for side in finite):
             return centre
-        if seen >= limit or all(high - low < SMALLEST for low, high in part.values()):
+        if (
+            seen >= limit
+            or time.monotonic() > until
+            or all(high - low < SMALLEST for low, high in part.values())
+        ):
             raise Undecided(part, values)
         open_boxes.extend(halves(part))
     return seen
@@ -246,6 +278,7 @@ def enclose_supremum(expr: sp.Expr, box: Box, *, within: Fraction, limit: int) -
     lower: Fraction | float = -inf
     witness, count = middle(box), 0
     queue: list[tuple[Any, int, Box]] = []
+    until = time.monotonic() + SECONDS
     pending: tuple[Box, ...] = (box,)
     while True:
         for part in pending:
@@ -257,7 +290,11 @@ def enclose_supremum(expr: sp.Expr, box: Box, *, within: Fraction, limit: int) -
         if upper - lower <= within:
             return lower, upper, witness
         worst = queue[0][2]
-        if count >= limit or all(high - low < SMALLEST for low, high in worst.values()):
+        if (
+            count >= limit
+            or time.monotonic() > until
+            or all(high - low < SMALLEST for low, high in worst.values())
+        ):
             raise Undecided(worst, enclosure.over(worst))
         pending = halves(heapq.heappop(queue)[2])
 

@@ -26,8 +26,10 @@ from .balls import (
     rounded,
     to_ball,
     to_fraction,
+    worked_out,
 )
-from .evidence import Claim, ClaimFailed, Evidence, issue
+from .evidence import Claim, Evidence, issue
+from .outcome import NotDecided, Refuted, Vacuous
 from .symbolic import RELATIONS, show
 
 __all__ = ["certified", "root", "supremum"]
@@ -41,7 +43,8 @@ def certified(
     r"""Certify ``lhs relation rhs`` at *every* point of a box, by adaptive subdivision.
 
     The difference is enclosed in balls (natural and mean-value form) on smaller and smaller boxes until each
-    of them shows the sign. Where the two sides touch no enclosure can decide: cut that point out.
+    of them shows the sign, and that both sides have finite values there. Where the two sides touch, or one
+    ends (a root or a logarithm at 0, a pole), no enclosure can decide: cut that point out.
 
     Args:
         lhs: SymPy expression in the symbols of the box; a float in it is the binary number that it is.
@@ -68,16 +71,18 @@ def certified(
     lhs, rhs = sp.sympify(lhs), sp.sympify(rhs)
     if relation not in RELATIONS[1:]:
         raise ValueError(f"relation must be one of {', '.join(RELATIONS[1:])}, got {relation!r}")
-    difference = (exact(rhs) - exact(lhs) if "<" in relation else exact(lhs) - exact(rhs)).doit()
+    left, right = worked_out(exact(lhs)), worked_out(exact(rhs))
+    difference = right - left if "<" in relation else left - right
     sides = _sides(difference, box)
     expected = f"{lhs} {relation} {rhs} on {_show(sides)}"
     try:
         with flint.ctx.workprec(PRECISION):
-            found = minimum_sign(difference, sides, strict="=" not in relation, limit=limit)
+            finite = [left, right]  # each by itself: a pole of both may cancel in the difference
+            found = minimum_sign(difference, sides, strict="=" not in relation, limit=limit, finite=finite)
     except Undecided as stuck:
-        raise ClaimFailed(claim.label, expected, stuck) from None
+        raise NotDecided(claim.label, expected, stuck) from None
     if isinstance(found, dict):
-        raise ClaimFailed(claim.label, expected, f"difference {_at(difference, found)}", rounded(found))
+        raise Refuted(claim.label, expected, f"difference {_at(difference, found)}", rounded(found))
     return issue(
         claim.label,
         "certified",
@@ -103,7 +108,8 @@ def supremum(
 
     Args:
         expr: SymPy expression in the symbols of the box.
-        value: the claimed supremum, an expression without symbols.
+        value: the claimed supremum, an expression without symbols; what is shown, and printed, is that the
+            supremum lies within ``within`` of it.
         box: symbol -> (low, high), rational. For a single symbol ``high`` may be ``oo``; then give a tail.
         within: how close the supremum must be to the value; small enough to tell it from the values at the
             corners and the middle of the box.
@@ -128,7 +134,7 @@ def supremum(
         >>> claim("demo-peak").supremum(x * sp.exp(-x), sp.exp(-1), box={x: (0, 10)}).kind
         'certified'
     """
-    expr, value, within = exact(expr).doit(), exact(value), _positive("within", within)
+    expr, value, within = worked_out(exact(expr)), exact(value), _positive("within", within)
     details: tuple[str, ...] = ()
     (symbol, (low, high)), *others = box.items()
     if (sp.sympify(high) is sp.S.Infinity) != (tail is not None) or (tail is not None and others):
@@ -144,22 +150,22 @@ def supremum(
             near = lower >= fraction((target - to_ball(within)).upper(), inf)
             near = near and upper <= fraction((target + to_ball(within)).lower(), -inf)
             if all(abs(ball(expr, point) - target) <= to_ball(within) for point in _landmarks(sides)):
-                raise ClaimFailed(
+                raise Vacuous(
                     claim.label, expected, "too wide: the corners and the middle lie as near as that"
                 )
     except Undecided as stuck:
-        raise ClaimFailed(claim.label, expected, stuck) from None
+        raise NotDecided(claim.label, expected, stuck) from None
     if not near:
-        raise ClaimFailed(
-            claim.label, expected, f"sup in [{float(lower)!r}, {float(upper)!r}]", rounded(witness)
-        )
+        found = f"sup in [{_to_digits(_rational(lower), within)}, {_to_digits(_rational(upper), within)}]"
+        raise Refuted(claim.label, expected, found, rounded(witness))
     return issue(
         claim.label,
         "certified",
-        rf"\sup {sp.latex(expr)} = {sp.latex(value)}\quad {_latex_box(box)}",
+        rf"\left|\sup_{{{_latex_box(box)}}} {sp.latex(expr)} - {sp.latex(value)}\right| "
+        rf"\le {_latex_power(within)}",
         f"ball arithmetic encloses the supremum within {float(within):g} of {_to_digits(value, within)}",
         (f"nearly attained at {rounded(witness)}", *details),
-        plain=f"sup {expr} = {value} on {_show(box)}",
+        plain=f"|sup {expr} - ({value})| <= {float(within):g} on {_show(box)}",
     )
 
 
@@ -198,7 +204,7 @@ def root(
         >>> claim("demo-root").root(x**2 - 2, "1.4142135623731", box={x: (1, 2)}).kind
         'certified'
     """
-    expr, within = exact(expr).doit(), _positive("within", within)
+    expr, within = worked_out(exact(expr)), _positive("within", within)
     value = sp.Rational(value) if isinstance(value, str) else exact(value)
     (symbol,) = box
     sides = _sides(expr, box)
@@ -214,14 +220,14 @@ def root(
         slope = -slope if ball(slope, {symbol: centre}) < 0 else slope
         if not inside or not (signs[0] * signs[1] < 0):
             why = f"no sign change: {signs[0]} and {signs[1]}" if inside else "outside the box"
-            raise ClaimFailed(claim.label, f"a root within {float(within):g} of {value}", why)
+            raise Refuted(claim.label, f"a root within {float(within):g} of {value}", why)
         expected = f"{slope} > 0, and {expr} finite, on {_show(sides)}"
         try:
-            found = minimum_sign(slope, sides, strict=True, limit=limit, finite=expr)
+            found = minimum_sign(slope, sides, strict=True, limit=limit, finite=[expr])
         except Undecided as stuck:
-            raise ClaimFailed(claim.label, expected, stuck) from None
+            raise NotDecided(claim.label, expected, stuck) from None
     if isinstance(found, dict):
-        raise ClaimFailed(claim.label, expected, f"slope {_at(slope, found)}", rounded(found))
+        raise NotDecided(claim.label, expected, f"slope {_at(slope, found)}", rounded(found))
     shown = _to_digits(value, within)
     return issue(
         claim.label,
@@ -239,6 +245,10 @@ def _to_digits(value: sp.Expr, within: Fraction) -> sp.Expr:
     """The value with 15 digits or more: what rounding takes from it is far below ``within``."""
     places = sp.log(sp.Max(abs(value), within) / within, 10)
     return sp.N(value, max(15, int(sp.ceiling(places)) + 2))
+
+
+def _rational(end: Fraction | float) -> sp.Expr:
+    return sp.Rational(end.numerator, end.denominator) if isinstance(end, Fraction) else sp.sympify(end)
 
 
 def _landmarks(sides: Box) -> Iterator[dict[sp.Symbol, flint.arb]]:
@@ -264,16 +274,16 @@ def _check_tail(
         raise ValueError("tail must say why the majorant is one, got an empty reason")
     beyond = sp.diff(majorant, symbol).subs(symbol, cut + sp.Dummy("y", nonnegative=True))
     if not any(form.is_nonpositive for form in (beyond, sp.expand(beyond), sp.factor(beyond))):
-        raise ClaimFailed(claim.label, f"majorant {majorant} nonincreasing beyond {cut}", f"slope {beyond}")
+        raise NotDecided(claim.label, f"majorant {majorant} nonincreasing beyond {cut}", f"slope {beyond}")
     with flint.ctx.workprec(PRECISION):
         if not ball(majorant.subs(symbol, cut) - bound, {}) < 0:
-            raise ClaimFailed(
+            raise Refuted(
                 claim.label, f"majorant below {bound} at {cut}", sp.N(majorant.subs(symbol, cut), 15)
             )
         for step in range(-40, 161):
             place = cut + sp.Rational(2) ** sp.Rational(step // 4) * (4 + step % 4)
             if ball((expr - majorant).subs(symbol, place), {}) > 0:
-                raise ClaimFailed(
+                raise Refuted(
                     claim.label, f"{expr} <= {majorant} beyond {cut}", "larger", f"{symbol} = {place}"
                 )
     return (f"beyond {cut} it stays below {majorant}, which decreases; because {because}",)

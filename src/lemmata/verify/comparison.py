@@ -13,7 +13,8 @@ import mpmath
 import sympy as sp
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from .evidence import Claim, ClaimFailed
+from .evidence import Claim
+from .outcome import NotDecided, Refuted, apart
 from .timing import TimeLimit, within_time
 
 __all__ = ["GUARD", "Domain", "allowed", "compare", "draw", "holds", "value"]
@@ -32,9 +33,12 @@ def compare(
     relation: str,
     domain: Domain | None = None,
     seed: int = 0,
-    seconds: float = 60.0,
+    seconds: float = 15.0,
 ) -> str:
-    """Compare the sides at random points; returns where, in words; ClaimFailed at the first that differs."""
+    """Compare the sides at random points; returns where, in words; ``Refuted`` at the first that differs.
+
+    Points where both sides are 0 tell nothing, unless 0 is a side of the claim.
+    """
     symbols = sorted(lhs.free_symbols | rhs.free_symbols, key=str)
     needed = POINTS if symbols else 1
     expected = f"{lhs} {relation} {rhs}"
@@ -43,10 +47,10 @@ def compare(
         done = 0
         for point in _points(symbols, domain or {}, seed):
             left, right = value(lhs, point), value(rhs, point)
-            if not _telling(left, right):
+            if not _telling(left, right) or (left == right == 0 and symbols and 0 not in (lhs, rhs)):
                 continue
             if not holds(left, right, relation):
-                raise ClaimFailed(claim.label, expected, f"{left.n(15)} and {right.n(15)}", point)
+                raise Refuted(claim.label, expected, apart(left, right), point)
             done += 1
             if done == needed:
                 break
@@ -55,10 +59,10 @@ def compare(
     try:
         done = within_time(seconds, look)
     except TimeLimit:
-        raise ClaimFailed(claim.label, expected, f"not compared at random points in {seconds:g} s") from None
+        raise NotDecided(claim.label, expected, f"not compared at random points in {seconds:g} s") from None
     if done < needed:
         found = f"only {done} points where both sides are finite and not tiny; a domain= could help"
-        raise ClaimFailed(claim.label, expected, found)
+        raise NotDecided(claim.label, expected, found)
     return f"{done} random points" if symbols else "one evaluation"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -34,7 +35,7 @@ class Claim(Protocol):
 
 
 class ClaimFailed(AssertionError):  # it reads as a sentence: "the claim failed"
-    """A check that did not hold.
+    """A check that did not hold; ``lemmata.verify.outcome`` says in which of three ways.
 
     Attributes:
         claim: label of the statement.
@@ -118,27 +119,31 @@ class Evidence:
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         if self not in _issued:
             return {"text/plain": f"(no evidence: made by hand, not by a check)\n{self}"}, {}
+        record, measured = map(json.loads, _issued[self])
         data = {
             "text/plain": str(self),
             "text/html": self._html(),
             "text/latex": rf"$$\textbf{{{self.kind}}}\quad {self.statement}$$",
-            MIME: self.record,
+            MIME: record,
         }
         if "google.colab" in sys.modules:  # Colab typesets text/latex but not formulas inside text/html
             del data["text/html"]
-        return data, {MIME: self.measured}
+        return data, {MIME: measured}
 
 
-_issued: dict[Evidence, None] = {}  # what checks have issued in this process, in order
+_issued: dict[Evidence, tuple[str, str]] = {}  # what checks issued in this process, in order; as it was then
 
 
 def issue(*parts: Any, **more: Any) -> Evidence:
     """The ``Evidence`` of a check that has just held; called by checks, and by nothing else."""
+    caller = sys._getframe(1).f_globals.get("__name__", "")
+    if not caller.startswith("lemmata.verify."):
+        raise TypeError(f"evidence must come from a check, got a call from {caller or 'nowhere'}")
     evidence = Evidence(*parts, **more)
-    _issued[evidence] = None
+    _issued[evidence] = json.dumps(evidence.record), json.dumps(evidence.measured)
     return evidence
 
 
 def issued() -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Record and measurements of all evidence that checks have issued in this process."""
-    return [(evidence.record, evidence.measured) for evidence in _issued]
+    return [(json.loads(record), json.loads(measured)) for record, measured in _issued.values()]

@@ -73,7 +73,8 @@ def expectation(statistic: Callable[..., Any], law: Mapping[Any, Any], draws: in
         draws: size n of the sample; costs ``len(law)**n`` evaluations.
 
     Raises:
-        ValueError: the probabilities are not positive rationals with sum 1, or ``draws`` is below 1.
+        ValueError: the probabilities are not positive rationals with sum 1, ``draws`` is below 1, or the
+            statistic is not finite for some outcome.
         TypeError: the statistic returned a float.
 
     Example:
@@ -90,14 +91,21 @@ def expectation(statistic: Callable[..., Any], law: Mapping[Any, Any], draws: in
     if draws is not None and draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
     if draws is None:
-        return sum((p * _exact("statistic", statistic(x)) for x, p in weights.items()), sp.S.Zero)
+        return sum((p * _finite(statistic, x) for x, p in weights.items()), sp.S.Zero)
     return sum(
         (
-            sp.prod(weights[x] for x in sample) * _exact("statistic", statistic(sample))
+            sp.prod(weights[x] for x in sample) * _finite(statistic, sample)
             for sample in itertools.product(weights, repeat=draws)
         ),
         sp.S.Zero,
     )
+
+
+def _finite(statistic: Callable[..., Any], outcome: Any) -> Any:
+    value = _exact("statistic", statistic(outcome))
+    if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+        raise ValueError(f"statistic must be finite for every outcome, got {value} for {outcome}")
+    return value
 
 
 def _exact(name: str, value: Any) -> Any:

@@ -77,7 +77,8 @@ def sample_expectation(statistic: Any, n: Any, *, population: Any = sp.oo) -> sp
         A polynomial in the symbols of ``raw_moments``.
 
     Raises:
-        ValueError: ``statistic`` is no such polynomial, or ``n`` or ``population`` is no size.
+        ValueError: ``statistic`` is no such polynomial, ``n`` or ``population`` is no size, or there are more
+            draws than values to draw from.
 
     Example:
         >>> import sympy as sp
@@ -88,6 +89,8 @@ def sample_expectation(statistic: Any, n: Any, *, population: Any = sp.oo) -> sp
     """
     _check_size("n", n)
     _check_size("population", population)
+    if sp.sympify(n) == sp.oo or (sp.sympify(population) - n).is_extended_negative:
+        raise ValueError(f"n must be finite and at most population={population}, got {n}")
     result = sp.S.Zero
     for factors, coefficient in _terms("statistic", statistic, power_sums, n, population):
         for blocks, count in _distinct_sums(factors).items():
@@ -95,6 +98,8 @@ def sample_expectation(statistic: Any, n: Any, *, population: Any = sp.oo) -> sp
             if population != sp.oo:  # every tuple of different values is equally likely
                 sums, moments = power_sums(sum(blocks)), raw_moments(sum(blocks))
                 values = {s: population * m for s, m in zip(sums, moments, strict=True)}
+                if sp.sympify(n).is_number and n < len(blocks):
+                    continue  # there are not so many different draws
                 mean = _in_power_sums(blocks).subs(values) / _falling(population, len(blocks))
             result += coefficient * count * _falling(n, len(blocks)) * mean
     return _tidy(result, raw_moments)
@@ -151,6 +156,8 @@ class SampleExpectation(sp.Expr):
         statistic, n, population = map(sp.sympify, (statistic, n, population))
         if not statistic.is_finite and statistic.has(sp.nan, sp.zoo):
             return sp.nan  # a pole of a coefficient, at a number n
+        if (population - n).is_extended_negative:
+            return sp.nan  # more draws than values
         terms = _terms("statistic", statistic, power_sums, n, population)
         weight = max(sum(factors) for factors, _ in terms)
         moments = sp.Tuple(*(raw_moments(weight) if moments is None else moments))

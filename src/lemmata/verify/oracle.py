@@ -12,6 +12,8 @@ import numpy as np
 import sympy as sp
 import torch
 
+from .adaptive import adaptive
+
 __all__ = ["Argument", "Errors", "errors", "oracle", "spacing"]
 
 DIGITS = 50
@@ -25,7 +27,7 @@ def oracle(expr: Any, *args: Argument, digits: int = DIGITS) -> Callable[..., np
         expr: SymPy expression, or a sequence of them (then the result has one more dimension, at the end).
         *args: one entry per argument of the function: a symbol for a number, or a sequence of n symbols for a
             vector, which is the last dimension of a tensor of shape ``(..., n)``.
-        digits: working precision.
+        digits: that each value is right to (below 1e-450: absolutely, to 1e-500).
 
     Returns:
         A function of tensors or numbers; leading dimensions broadcast. Its result is a NumPy array of
@@ -35,6 +37,7 @@ def oracle(expr: Any, *args: Argument, digits: int = DIGITS) -> Callable[..., np
     Raises:
         ValueError: ``expr`` has a symbol that no argument names, a symbol is named twice, or a tensor has
             the wrong last dimension.
+        ArithmeticError: a value could not be had to so many digits.
 
     Example:
         >>> import sympy as sp, torch
@@ -52,13 +55,7 @@ def oracle(expr: Any, *args: Argument, digits: int = DIGITS) -> Callable[..., np
     if unknown := set().union(*(e.free_symbols for e in expressions)) - set(symbols):
         misses = ", ".join(sorted(map(str, unknown)))
         raise ValueError(f"args must name every symbol of expr, misses {misses}")
-    function = sp.lambdify(symbols, expressions, "mpmath", cse=True)
-
-    def at(point: Sequence[mpmath.mpf]) -> list[mpmath.mpf]:
-        try:
-            return [mpmath.mpmathify(v) for v in function(*point)]
-        except ZeroDivisionError:
-            return [mpmath.nan] * len(expressions)
+    at = adaptive(symbols, expressions, digits)
 
     def evaluate(*values: Any) -> np.ndarray:
         if len(values) != len(args):

@@ -1,47 +1,34 @@
 """Proof: SymPy reduces the difference of two sides to the object 0, and numbers look over its shoulder.
 
-Every proof has two independent halves. The *reduction* tries the steps of ``REDUCTIONS`` in order until one
-returns the object ``S.Zero`` (or, for an inequality, something that SymPy's assumptions call nonnegative).
-The *comparison* (``lemmata.verify.comparison``) evaluates both sides, as they were given, at random points.
+Every proof has two independent halves. The *comparison* (``lemmata.verify.pointwise``) evaluates both sides, as
+they were given, at points. The *reduction* tries the steps of ``REDUCTIONS`` in order until one returns the object
+``S.Zero`` (or, for an inequality, something that SymPy's assumptions call nonnegative, or calculus does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from .comparison import DIGITS, Domain, compare
-from .evidence import Claim, ClaimFailed, Evidence, issue
+from .comparison import DIGITS, Domain
+from .evidence import Claim, Evidence, issue
+from .inequality import shown_above, shown_zero
+from .monotone import Interval
+from .outcome import NotDecided, Vacuous
+from .pointwise import compare
+from .reductions import REDUCTIONS, binomial_sums, confined
 from .timing import TimeLimit, within_time
+from .vacuity import refuse_vacuous
 
 __all__ = ["RELATIONS", "proved", "reduce", "refuse_inexact", "show"]
 
 
-def _factor_logs(expr: sp.Expr) -> sp.Expr:
-    return sp.expand_log(expr.replace(sp.log, lambda argument: sp.log(sp.factor(argument))))
-
-
-REDUCTIONS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
-    ("doit", lambda e: e),
-    ("expand", sp.expand),
-    ("cancel", lambda e: sp.cancel(sp.together(e))),
-    ("factor", sp.factor),
-    ("factor logarithms", _factor_logs),
-    ("combine powers", lambda e: sp.powsimp(sp.expand(e), force=False)),
-    ("expand exponentials, cancel", lambda e: sp.cancel(sp.together(sp.expand_power_exp(e)))),
-    ("gammasimp", lambda e: sp.gammasimp(sp.expand_func(e))),
-    ("rewrite as exp, cancel", lambda e: sp.cancel(sp.together(sp.expand_power_exp(e.rewrite(sp.exp))))),
-    ("trigsimp", sp.trigsimp),
-    ("simplify", sp.simplify),
-    ("simplify logarithms", lambda e: sp.simplify(sp.logcombine(e))),
-    ("radsimp, simplify", lambda e: sp.simplify(sp.radsimp(e))),
-    ("distinguish cases, simplify", lambda e: sp.simplify(sp.piecewise_fold(e.rewrite(sp.Piecewise)))),
-)
-
+ON_DOMAIN = ", on the domain"
 RELATIONS = ("==", ">=", "<=", ">", "<")
 
 
@@ -52,14 +39,14 @@ def proved(
     *,
     relation: str = "==",
     domain: Domain | None = None,
-    seconds: float = 60.0,
+    seconds: float = 30.0,
     seed: int = 0,
 ) -> Evidence:
     r"""Prove ``lhs relation rhs`` for all values of the symbols, as far as their assumptions reach.
 
     An equality is proved when one of ``REDUCTIONS`` turns ``lhs - rhs`` into the *object* 0. An inequality is
     proved when one of them turns the difference into an expression that SymPy's assumptions call nonnegative
-    (positive, for a strict one). Either way both sides are also compared at random points to 50 digits.
+    (positive, for a strict one), or by calculus. Both sides are also compared at random points to 50 digits.
     Like all computer algebra, this takes no notice of points where a side is not defined.
 
     Args:
@@ -67,17 +54,19 @@ def proved(
             ``Derivative``, ``Integral`` or ``Sum`` unevaluated: then the page shows what was derived.
         rhs: the other side, of the same shape; matrices are compared entry by entry.
         relation: one of ``==``, ``>=``, ``<=``, ``>``, ``<``.
-        domain: open intervals for symbols that their assumptions do not confine, ``{t: (0, 1)}``; they steer
-            the random points only. The reduction never uses them, so a proof never needs them to be true.
-        seconds: time limit of the reduction, and of the comparison (of each entry, for matrices).
+        domain: open intervals for symbols that their assumptions do not confine, ``{t: (0, 1)}``. The claim is
+            made for them only: the random points lie in them, and where no reduction holds everywhere they
+            are used for it; then the evidence shows them.
+        seconds: time limit, of everything together.
         seed: of the random points.
 
     Returns:
         Evidence of kind ``proved``.
 
     Raises:
-        ClaimFailed: the difference was not reduced, the sides differ at a point, or the claim is vacuous
-            (both sides are the same object, or plain rational numbers).
+        ClaimFailed: *refuted*, with a point at which the sides differ; *not decided*, with the residual of the
+            difference (nothing was found against the claim); or the claim *says nothing*: both sides are the
+            same object before anything is worked out, or plain rational numbers.
         TypeError: a side is not an expression, or ``lhs`` is an inequality rather than its two sides.
         ValueError: a side contains a floating-point number or an undefined function, ``relation`` is not
             known, or ``domain`` names a symbol that does not occur or leaves its assumptions.
@@ -95,24 +84,48 @@ def proved(
     if stray := (domain or {}).keys() - lhs.free_symbols - rhs.free_symbols:
         raise ValueError(f"domain must name symbols of the two sides, got {', '.join(map(str, stray))}")
     pairs = _pairs(lhs, rhs)
-    _refuse_vacuous(claim, pairs)
+    refuse_vacuous(claim, pairs)
+    _refuse_distributions(claim, lhs, rhs)
+    until = time.monotonic() + seconds
     steps, at = [], ""
     for left, right in pairs:
         if left != right or relation in "<>":
-            at = compare(claim, left, right, relation, domain, seed, seconds)
-            steps.append(reduce(claim, left, right, relation, seconds))
+            at = compare(claim, left, right, relation, domain, seed, _share(until, 1.5))
+            steps.append(reduce(claim, left, right, relation, _share(until, 1), domain))
     names = ", ".join(sorted(set(steps)))
     equal = relation == "=="
+    on_domain = _on(domain) if any(ON_DOMAIN in name for name in steps) else ""
     return issue(
         claim.label,
         "proved",
-        show(lhs, rhs, relation),
-        f"{names} reduces the difference to 0"
-        if equal
-        else f"the difference has the sign it needs by SymPy's assumptions ({names})",
-        (f"also {'equal' if equal else 'holds'} to {DIGITS} digits at {at}",),
-        plain=f"{lhs} {relation} {rhs}",
+        show(lhs, rhs, relation) + (rf"\quad {on_domain}" if on_domain else ""),
+        f"{names} reduces the difference to 0" if equal else _how(names),
+        (f"also {'equal' if equal else 'holds'} to {DIGITS} digits at {at}", *_crossed(lhs, rhs)),
+        plain=f"{lhs} {relation} {rhs}" + (f" for {domain}" if on_domain else ""),
     )
+
+
+def _how(names: str) -> str:
+    if "calculus" in names or "cases" in names:
+        return f"the difference has the sign it needs, by {names}"
+    return f"the difference has the sign it needs by SymPy's assumptions ({names})"
+
+
+def _share(until: float, parts: float) -> float:
+    return max(0.5, (until - time.monotonic()) / parts)
+
+
+def _on(domain: Domain | None) -> str:
+    ends = [(sp.latex(s), *map(sp.latex, map(sp.sympify, pair))) for s, pair in (domain or {}).items()]
+    return r",\ ".join(rf"{s}\in({low},{high})" for s, low, high in ends)
+
+
+def _crossed(*sides: Any) -> tuple[str, ...]:
+    """A note where the upper limit of a sum or product may lie below the lower one by more than 1."""
+    limits = [l for side in sides for e in side.atoms(sp.Sum, sp.Product) for l in e.limits if len(l) == 3]
+    open_ = [l for l in limits if not (l[2] - l[1] + 1).is_extended_nonnegative]
+    note = "{} may run backwards, from {} to {}: read by Karr's convention, in which Sum(k, (k, 5, 1)) is -9"
+    return tuple(dict.fromkeys(note.format(*l) for l in open_))
 
 
 def show(lhs: Any, rhs: Any, relation: str) -> str:
@@ -121,15 +134,21 @@ def show(lhs: Any, rhs: Any, relation: str) -> str:
     return f"{sp.latex(lhs)} {sign} {sp.latex(rhs)}"
 
 
-def reduce(claim: Claim, lhs: sp.Expr, rhs: sp.Expr, relation: str, seconds: float) -> str:
-    """Name of the first reduction that settles ``lhs relation rhs``; ClaimFailed when none does."""
-    difference = rhs - lhs if relation in ("<=", "<") else lhs - rhs
-    shortest = [difference]
+def reduce(
+    claim: Claim, lhs: sp.Expr, rhs: sp.Expr, relation: str, seconds: float, domain: Domain | None = None
+) -> str:
+    """Name of the first reduction that settles ``lhs relation rhs``; ``NotDecided`` when none does.
 
-    def settle() -> str | None:
+    First without the domain, which makes the stronger statement; then on it.
+    """
+    difference = rhs - lhs if relation in ("<=", "<") else lhs - rhs
+    intervals = {s: tuple(map(sp.nsimplify, map(sp.sympify, pair))) for s, pair in (domain or {}).items()}
+    until, shortest = time.monotonic() + seconds, [difference]
+
+    def settle(expr: sp.Expr) -> str | None:
         for name, step in REDUCTIONS:
             try:
-                candidate = step(difference.doit())
+                candidate = step(expr)
             except Exception:  # a step that cannot treat this expression is no reason to give up
                 continue
             if _settled(candidate, relation):
@@ -137,13 +156,34 @@ def reduce(claim: Claim, lhs: sp.Expr, rhs: sp.Expr, relation: str, seconds: flo
             shortest[0] = min(shortest[0], candidate, key=sp.count_ops)
         return None
 
-    try:
-        name, found = within_time(seconds, settle), "not reduced"
-    except TimeLimit:
-        name, found = None, f"not reduced to 0 in {seconds:g} s"
-    if name is None:
-        raise ClaimFailed(claim.label, f"{lhs} {relation} {rhs}", f"{found}; residual: {shortest[0]}")
-    return name
+    def everywhere() -> str | None:
+        if difference.has(sp.Sum) and _settled(binomial_sums(difference), relation):
+            return "the binomial theorem"
+        return settle(difference.doit())
+
+    def by_calculus() -> str | None:
+        return calculus(difference.doit(), {})
+
+    def calculus(expr: sp.Expr, where: Mapping[sp.Symbol, Interval]) -> str | None:
+        if relation == "==":
+            return shown_zero(expr, where, _share(until, 2))
+        return shown_above(expr, "=" not in relation, where, _share(until, 2))
+
+    def on_domain() -> str | None:
+        there = confined(difference.doit(), intervals)
+        name = settle(there) or calculus(difference.doit(), intervals)
+        return name and name + ON_DOMAIN
+
+    routes = [everywhere, by_calculus] + [on_domain] * bool(domain)
+    tried = "not reduced to 0" if relation == "==" else "not reduced to a sign"
+    for left, route in zip(range(len(routes), 0, -1), routes, strict=True):
+        try:
+            if name := within_time(_share(until, left), route):
+                return name
+        except TimeLimit:
+            tried += f"; {route.__name__.replace('_', ' ')} took longer than its share of {seconds:.3g} s"
+    found = f"no point where the sides differ, but {tried}; residual: {shortest[0]}"
+    raise NotDecided(claim.label, f"{lhs} {relation} {rhs}", found)
 
 
 def _settled(difference: sp.Expr, relation: str) -> bool:
@@ -160,9 +200,8 @@ def _sides(claim: Claim, lhs: Any, rhs: Any) -> tuple[Any, Any]:
     if isinstance(lhs, sp.Equality) and rhs is None:
         lhs, rhs = lhs.args
     if isinstance(lhs, sp.logic.boolalg.BooleanAtom):
-        raise ClaimFailed(
-            claim.label, "two sides", f"vacuous: SymPy had already decided {lhs}; pass both sides apart"
-        )
+        found = f"vacuous: SymPy had already decided {lhs}; pass both sides apart"
+        raise Vacuous(claim.label, "two sides", found)
     if isinstance(lhs, Relational):
         raise TypeError(f"pass the two sides of {lhs} apart, with relation=")
     if rhs is None:
@@ -189,13 +228,41 @@ def _pairs(lhs: Any, rhs: Any) -> list[tuple[sp.Expr, sp.Expr]]:
         raise ValueError(f"rhs must have the shape {shapes[0]} of lhs, got {shapes[1]}")
     if not shapes[0]:
         return [(lhs, rhs)]
-    return list(zip(*(sp.Matrix(side.doit()) for side in (lhs, rhs)), strict=True))
+    return list(
+        zip(*(sp.Matrix(side if _explicit(side) else side.doit()) for side in (lhs, rhs)), strict=True)
+    )
 
 
-def _refuse_vacuous(claim: Claim, pairs: list[tuple[sp.Expr, sp.Expr]]) -> None:
-    left, right = pairs[0] if pairs else (0, 0)
-    if all(lhs == rhs for lhs, rhs in pairs):
-        raise ClaimFailed(claim.label, f"{left} and {right}", "vacuous: both sides are the same object")
-    if all(lhs.is_Rational and rhs.is_Rational for lhs, rhs in pairs):
-        found = "vacuous: no symbol and no named constant; use instances"
-        raise ClaimFailed(claim.label, f"{left} and {right}", found)
+def _explicit(side: Any) -> bool:
+    return isinstance(side, sp.MatrixBase)
+
+
+def _refuse_distributions(claim: Claim, *sides: Any) -> None:
+    """A delta is 0 at every point but one: points tell nothing of it, and SymPy's steps confuse its multiples."""
+    worked_out = [*sides, *(side.doit() for side in sides if side.has(sp.Derivative))]
+    if any(side.has(sp.DiracDelta, sp.SingularityFunction) for side in worked_out):
+        found = (
+            "a distribution (DiracDelta) has no values at points; claim an integral of it that is worked out"
+        )
+        raise NotDecided(claim.label, " and ".join(map(str, sides)), found)
+    if any(
+        d.has(sp.Piecewise, sp.floor, sp.ceiling, sp.frac)
+        for side in sides
+        for d in side.atoms(sp.Derivative)
+    ):
+        jumps = [d for side in sides for d in side.atoms(sp.Derivative) if _may_jump(d.expr)]
+        if jumps:
+            found = f"{jumps[0].expr} may jump, and then its derivative has a delta"
+            raise NotDecided(claim.label, " and ".join(map(str, sides)), found)
+
+
+def _may_jump(expr: sp.Expr) -> bool:
+    """Whether a step, or a case that does not join the next one at its border, stands in the expression."""
+    if expr.has(sp.floor, sp.ceiling, sp.frac):
+        return True
+    for cases in expr.atoms(sp.Piecewise):
+        for (one, condition), (other, _) in zip(cases.args, cases.args[1:], strict=False):
+            for r in condition.atoms(Relational):
+                if r.lhs.is_Symbol and sp.simplify((one - other).subs(r.lhs, r.rhs)) != 0:
+                    return True
+    return False

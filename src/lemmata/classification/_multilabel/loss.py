@@ -5,6 +5,7 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata._torch import readable
 from lemmata.classification._multilabel.sums import log_sums
+from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 
 __all__ = ["multilabel_cross_entropy", "predict_labels", "sparse_multilabel_cross_entropy"]
@@ -16,6 +17,8 @@ def multilabel_cross_entropy(
     *,
     threshold: float | Tensor = 0.0,
     mask: Tensor | None = None,
+    class_threshold: Tensor | None = None,
+    class_weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Cross-entropy for any number of labels per row, in which each side pushes with less than one unit.
@@ -26,7 +29,8 @@ def multilabel_cross_entropy(
     The gradients on all negatives sum to less than 1, and so do those on all positives, however many there
     are. Nothing but the arguments and two floats a row is kept for backward.
 
-    Implements :prf:ref:`multilabel-loss`, :prf:ref:`multilabel-gradient`, :prf:ref:`multilabel-soft`.
+    Implements :prf:ref:`multilabel-loss`, :prf:ref:`multilabel-gradient`, :prf:ref:`multilabel-soft`,
+    :prf:ref:`multilabel-weights`.
 
     Args:
         input: scores ``(..., C)``. A negative at ``-inf`` and a positive at ``+inf`` cost nothing and have
@@ -38,6 +42,10 @@ def multilabel_cross_entropy(
             broadcasts to ``(...)`` and gets its gradient.
         mask: bool, broadcasts to ``(..., C)``; True where a label counts. Masked labels leave both sums,
             whatever their score. A row with all labels masked has loss 0 and gradient 0.
+        class_threshold: thresholds of the classes, beside :math:`s_0`; a tensor that broadcasts to
+            ``(..., C)``, is subtracted from the scores and gets its gradient.
+        class_weight: multiplies the terms of a class in both sums; a tensor of positive numbers that
+            broadcasts to ``(..., C)``, a constant without gradient. It does not move the best scores.
         reduction: ``"none"`` gives ``(...)``; ``"sum"``; ``"mean"`` is over the rows in which some label
             counts. The mean of an empty batch is NaN, as in torch; where every label is masked it is 0.
 
@@ -56,10 +64,13 @@ def multilabel_cross_entropy(
     check.scores("input", input)
     check.choice("reduction", reduction, REDUCTIONS)
     check.shape("target", target, input.shape)
+    check.probability("target", target)
     if mask is not None:
         check.mask("mask", mask)
         mask = check.broadcast("mask", mask, input.shape)
-    negative, positive = checked_sums(input, threshold, target, mask, None)
+    scores = input if class_threshold is None else _shifted(input, class_threshold)
+    weight = mask if class_weight is None else _weighed(input, mask, class_weight)
+    negative, positive = checked_sums(scores, threshold, target, weight, None)
     count = None if mask is None else mask.any(-1).sum().clamp(min=1)
     return reduce_rows(negative + positive, reduction, count).to(input.dtype)
 
@@ -102,6 +113,7 @@ def sparse_multilabel_cross_entropy(
     check.scores("input", input)
     check.choice("reduction", reduction, REDUCTIONS)
     check.index("index", index)
+    padding_index = check.integer("padding_index", padding_index)
     if index.dim() == 0:
         raise ValueError("index must have a last axis of positives (..., K), got a scalar")
     check.shape("index", index, (*input.shape[:-1], index.shape[-1]))
@@ -134,9 +146,7 @@ def checked_sums(
     input: Tensor, threshold: float | Tensor, target: Tensor, mask: Tensor | None, padding: int | None
 ) -> tuple[Tensor, Tensor]:
     """log(1 + A) and log(1 + B) of each row, for arguments that are checked here."""
-    if padding is None:
-        check.probability("target", target)
-    else:
+    if padding is not None:
         _check_index(target, padding, input.shape[-1])
         target = target if input.shape[-1] else target[..., :0]
     return log_sums(input, _row_threshold(threshold, input), target, mask, padding)
@@ -144,8 +154,22 @@ def checked_sums(
 
 def _row_threshold(threshold: float | Tensor, input: Tensor) -> float | Tensor:
     if not isinstance(threshold, Tensor):
-        return threshold
+        return check.number("threshold", threshold)
+    check.floating("threshold", threshold)
     return check.broadcast("threshold", threshold, input.shape[:-1])
+
+
+def _shifted(input: Tensor, class_threshold: Tensor) -> Tensor:
+    check.floating("class_threshold", class_threshold)
+    return input.to(compute_dtype(input)) - check.broadcast("class_threshold", class_threshold, input.shape)
+
+
+def _weighed(input: Tensor, mask: Tensor | None, class_weight: Tensor) -> Tensor:
+    """How much each label counts."""
+    check.tensor("class_weight", class_weight)
+    check.scale("class_weight", class_weight)
+    weight = check.broadcast("class_weight", class_weight.detach(), input.shape).to(compute_dtype(input))
+    return weight if mask is None else weight * mask
 
 
 def _check_index(index: Tensor, padding: int, classes: int) -> None:

@@ -1,11 +1,14 @@
 """Soft labels: the scores that are best for them, the least loss, and the divergence above it."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
+from lemmata._torch import apply
 from lemmata.classification._multilabel.loss import checked_sums
-from lemmata.classification._multilabel.sums import mass, weighted
+from lemmata.classification._multilabel.sums import inside, mass, weighted
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 
@@ -19,14 +22,16 @@ def optimal_scores(target: Tensor) -> Tensor:
 
     Args:
         target: labels ``(..., C)`` in [0, 1]; 0 and 1 give ``-inf`` and ``inf``. Bool and integers count as
-            torch's default dtype.
+            torch's default dtype. There the derivatives are infinite, with their sign.
 
     Example:
         >>> optimal_scores(torch.tensor([0.5, 0.9, 0.0]))
         tensor([0.0000, 1.0986,   -inf])
     """
-    t = _probabilities(target)
-    return (torch.logit(t.to(compute_dtype(t))) / 2).to(t.dtype)
+    given = _probabilities(target)
+    t = inside(given.to(compute_dtype(given)))
+    low, high = _off_the_ends(t)
+    return _with_slopes(torch.logit(t) / 2, (low.log() - high.log()) / 2, _steep(t, 1.0)).to(given.dtype)
 
 
 def minimum_multilabel_cross_entropy(target: Tensor) -> Tensor:
@@ -35,7 +40,8 @@ def minimum_multilabel_cross_entropy(target: Tensor) -> Tensor:
     Implements :prf:ref:`multilabel-minimum`.
 
     Args:
-        target: labels ``(..., C)`` in [0, 1].
+        target: labels ``(..., C)`` in [0, 1]. By labels of 0 and 1 the derivatives are infinite, with their
+            sign (mixed second ones, and in forward mode all, are numbers beyond 1e14 in their place).
 
     Returns:
         ``(...)``, in the dtype of ``target`` (torch's default dtype for bool and integers).
@@ -45,7 +51,7 @@ def minimum_multilabel_cross_entropy(target: Tensor) -> Tensor:
         tensor(1.9688)
     """
     t = _probabilities(target)
-    return _minimum(t.to(compute_dtype(t))).to(t.dtype)
+    return _minimum(inside(t.to(compute_dtype(t)))).to(t.dtype)
 
 
 def multilabel_divergence(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -60,7 +66,8 @@ def multilabel_divergence(input: Tensor, target: Tensor, *, reduction: str = "me
 
     Args:
         input: scores ``(..., C)``.
-        target: labels ``(..., C)``, as in :func:`multilabel_cross_entropy`.
+        target: labels ``(..., C)``, as in :func:`multilabel_cross_entropy`; by those of 0 and 1 the
+            derivatives are infinite, as those of :func:`minimum_multilabel_cross_entropy`.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
 
     Example:
@@ -70,7 +77,8 @@ def multilabel_divergence(input: Tensor, target: Tensor, *, reduction: str = "me
     check.scores("input", input)
     check.choice("reduction", reduction, REDUCTIONS)
     check.shape("target", target, input.shape)
-    t = target.to(compute_dtype(input))
+    check.probability("target", target)
+    t = inside(target.to(compute_dtype(input)))
     log_a, log_b = checked_sums(input, 0.0, target, None, None)
     excess = log_a + log_b - _minimum(t)
     with torch.no_grad():
@@ -91,4 +99,46 @@ def _probabilities(target: Tensor) -> Tensor:
 
 
 def _minimum(t: Tensor) -> Tensor:
-    return 2 * torch.log1p((t.sqrt() * (1 - t).sqrt()).sum(-1))
+    low, high = _off_the_ends(t)
+    exact, smooth = (
+        2 * torch.log1p((x.sqrt() * y.sqrt()).sum(-1)) for x, y in ((t.detach(), 1 - t.detach()), (low, high))
+    )
+    return _with_slopes(exact, smooth, _steep(t, -1.0).sum(-1))
+
+
+# --------------------------------------------------------------------------- slopes at hard labels
+
+
+def _off_the_ends(t: Tensor) -> tuple[Tensor, Tensor]:
+    """t and 1 - t, where 0 is a number whose powers -1/2 and -1 are finite, with slopes 1 and -1."""
+    least = torch.finfo(t.dtype).tiny ** 0.8
+    return t + least * (t == 0).to(t.dtype), 1 - t + least * (t == 1).to(t.dtype)
+
+
+def _with_slopes(value: Tensor, smooth: Tensor, steep: Tensor) -> Tensor:
+    """``value`` with the derivatives of ``smooth``, and the first ones of ``steep``."""
+    return value.detach() + (smooth - smooth.detach()) + steep
+
+
+def _steep(t: Tensor, at_1: float) -> Tensor:
+    """0, whose slope is infinite: inf at t = 0, and of the given sign at t = 1; with no second derivative."""
+    slope = torch.zeros_like(t.detach()).masked_fill(t == 0, math.inf).masked_fill(t == 1, at_1 * math.inf)
+    return apply(_Steep, lambda t, slope: torch.zeros_like(t), t, slope)
+
+
+class _Steep(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(t, slope):
+        return torch.zeros_like(t)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx, grad):
+        (slope,) = ctx.saved_tensors
+        flat = (slope == 0) | (grad == 0)
+        return torch.where(flat, 0.0, grad.sign() * slope), None  # the sign: another slope would be NaN

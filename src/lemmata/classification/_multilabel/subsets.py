@@ -8,10 +8,12 @@ from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import readable
-from lemmata.numerics.elementary_symmetric import log_symmetric
+from lemmata.numerics.elementary_symmetric import log_symmetric, marginals_of_sorted
+from lemmata.numerics.infinite import constant
 from lemmata.numerics.log_space import log_sum_exp, log_times
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
+from lemmata.numerics.top_k import share_k
 
 __all__ = ["log_elementary_symmetric", "subset_cross_entropy", "subset_log_prob", "subset_marginals"]
 
@@ -46,13 +48,14 @@ def log_elementary_symmetric(input: Tensor, k: int) -> Tensor:
 def subset_marginals(input: Tensor, k: int) -> Tensor:
     r"""The probability of each class to be in a subset of size k, where :math:`P(T)\propto e^{\sum_T s}`.
 
-    It is the gradient of :math:`\log e_k`; in [0, 1] up to rounding, and the row sums to k. All 0 where there
-    is no subset of that size.
+    It is the gradient of :math:`\log e_k`, in [0, 1], and the row sums to k up to rounding. It is computed
+    from what the k highest scores lose to the others, so that nothing cancels, and without differentiating.
 
     Implements :prf:ref:`multilabel-subset`.
 
     Args:
-        input: scores ``(..., C)``.
+        input: scores ``(..., C)``. ``-inf`` takes a class out; all is 0 where there is no subset of size k.
+            ``inf`` is in every subset (1), and more than k of them share k equally, with gradient 0.
         k: the size of the subsets.
 
     Example:
@@ -61,8 +64,9 @@ def subset_marginals(input: Tensor, k: int) -> Tensor:
     """
     check.scores("input", input)
     k = check.at_least("k", k)
-    scores = input.to(compute_dtype(input))
-    return torch.func.grad(lambda s: log_symmetric(s, k)[..., k].sum())(scores).to(input.dtype)
+    s = input.to(compute_dtype(input))
+    p = share_k(s, k, 1.0, marginals_of_sorted) if k <= s.shape[-1] else constant(torch.zeros_like(s), s)
+    return p.to(input.dtype)
 
 
 def subset_log_prob(input: Tensor, subset: Tensor) -> Tensor:

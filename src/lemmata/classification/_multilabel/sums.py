@@ -14,7 +14,7 @@ from torch import Tensor
 from lemmata._torch import apply, batch_first, is_wrapped
 from lemmata.numerics.precision import compute_dtype
 
-__all__ = ["log_sums", "mass", "weighted"]
+__all__ = ["inside", "log_sums", "mass", "weighted"]
 
 
 def log_sums(
@@ -26,7 +26,7 @@ def log_sums(
         input: scores ``(..., C)``.
         threshold: a number, or ``(...)``.
         target: labels ``(..., C)`` in [0, 1]; where ``padding`` is a number, positives by index ``(..., K)``.
-        mask: bool ``(..., C)``, True where a label counts, or None.
+        mask: ``(..., C)``, True where a label counts, or how much it does (a constant); or None.
         padding: None, or the entry of an index that stands for nothing.
     """
     return apply(_LogSums, plain_log_sums, input, threshold, target, mask, padding)
@@ -99,9 +99,16 @@ def _centred(input: Tensor, threshold: float | Tensor) -> Tensor:
     return x.clamp(-_top(x), _top(x))
 
 
+def inside(t: Tensor) -> Tensor:
+    """Labels that are beyond [0, 1] by a few roundings, put back; with slope 1."""
+    kept = t.clamp(0, 1)
+    return t + (kept - t).detach() if torch.is_grad_enabled() else kept
+
+
 def _weights(target: Tensor, mask: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The weights of the labels in the two sums: 1 - t and t, 0 where masked."""
     t = _real(target, dtype)
+    t = inside(t) if target.is_floating_point() else t
     if mask is None:
         return 1 - t, t
     keep = _real(mask, dtype)
@@ -113,10 +120,11 @@ def _sides(
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """The exponents of the two sums and their weights (None: all 1). Labels of weight 0 go to the bottom."""
     w_a, w_b = _weights(target, mask, x.dtype)
-    x = x if mask is None else torch.where(mask, x, 0.0)  # a masked NaN is no NaN
+    x = x if mask is None else torch.where(mask != 0, x, 0.0)  # a masked NaN is no NaN
     cap_a, cap_b = (w.ceil().sub_(0.5).mul_(2 * _top(x)) for w in (w_a, w_b))  # top or, where w = 0, bottom
     a, b = torch.minimum(x, cap_a, out=cap_a), torch.minimum(x.neg_(), cap_b, out=cap_b)
-    return (a, b, w_a, w_b) if target.is_floating_point() else (a, b, None, None)
+    real = target.is_floating_point() or (mask is not None and mask.is_floating_point())
+    return (a, b, w_a, w_b) if real else (a, b, None, None)
 
 
 class _Picked(NamedTuple):
@@ -190,7 +198,7 @@ def weighted(input, threshold, target, mask, padding):
     if padding is not None:
         index = _distinct(target, padding)
         target = torch.zeros_like(x).scatter_add(-1, index.clamp(min=0), (index >= 0).to(x.dtype))
-    x = x if mask is None else torch.where(mask, x, 0.0)
+    x = x if mask is None else torch.where(mask != 0, x, 0.0)
     return x, *_weights(target, mask, x.dtype)
 
 
@@ -220,7 +228,7 @@ def _slopes(input, threshold, target, mask, padding, g_a, g_b):
     x, w_a, w_b = weighted(input, threshold, target, mask, padding)
     by_a, by_b = _column(g_a) * mass(x, w_a), _column(g_b) * mass(-x, w_b)
     d_input, d_target = w_a * by_a - w_b * by_b, by_b - by_a
-    return d_input, -d_input.sum(-1), d_target if mask is None else torch.where(mask, d_target, 0.0)
+    return d_input, -d_input.sum(-1), d_target if mask is None else d_target * _real(mask, x.dtype)
 
 
 # --------------------------------------------------------------------------- rows and indices

@@ -11,12 +11,19 @@ from torch.utils.checkpoint import checkpoint
 from lemmata import _arguments as check
 from lemmata import _torch
 from lemmata.estimation._bias.sample import sample_of
-from lemmata.estimation._bias.spread import root
 from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.roots import root
 
 __all__ = ["Jackknife", "jackknife", "u_statistic", "v_statistic"]
 
 ENTRIES = 2**20  # how many numbers a chunk may gather
+#: of any number of samples; spelt out for type checkers, so that they know the arguments of a lambda
+Statistic = (
+    Callable[[Tensor], Tensor]
+    | Callable[[Tensor, Tensor], Tensor]
+    | Callable[[Tensor, Tensor, Tensor], Tensor]
+    | Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+)
 
 
 class Jackknife(NamedTuple):
@@ -54,6 +61,7 @@ def jackknife(statistic: Callable[[Tensor], Tensor], x: Tensor, *, dim: int = 0)
         >>> jackknife(lambda x: x.var(correction=0), x).estimate  # turns divisor n into n - 1
         tensor(7.0000)
     """
+    check.function("statistic", statistic)
     axis, n = sample_of(x, dim, 2)
     data = x.to(compute_dtype(x))
     whole = statistic(data)
@@ -72,12 +80,13 @@ def jackknife(statistic: Callable[[Tensor], Tensor], x: Tensor, *, dim: int = 0)
             torch.cat([data.narrow(axis, 0, i), data.narrow(axis, i + 1, n - i - 1)], axis) for i in range(n)
         )
         theta = torch.stack([statistic(sample) for sample in rest])
+    check.shape("statistic of n - 1 entries", theta[0], whole.shape, "that of n")
     bias = (n - 1) * (theta - whole).mean(0)
     spread = (theta - theta.mean(0)).square().sum(0) * ((n - 1) / n)
     return Jackknife(*(value.to(x.dtype) for value in (whole - bias, bias, root(spread))))
 
 
-def u_statistic(kernel: Callable[..., Tensor], x: Tensor, *, order: int) -> Tensor:
+def u_statistic(kernel: Statistic, x: Tensor, *, order: int) -> Tensor:
     r"""The mean of a kernel over all ordered tuples of distinct samples: unbiased for its expectation.
 
     .. math:: U = \frac{(n-m)!}{n!}\sum_{i_1,\dots,i_m\text{ distinct}} h(x_{i_1},\dots,x_{i_m})
@@ -103,7 +112,7 @@ def u_statistic(kernel: Callable[..., Tensor], x: Tensor, *, order: int) -> Tens
     return _mean_of_tuples(kernel, x, order, distinct=True)
 
 
-def v_statistic(kernel: Callable[..., Tensor], x: Tensor, *, order: int) -> Tensor:
+def v_statistic(kernel: Statistic, x: Tensor, *, order: int) -> Tensor:
     r"""The mean of a kernel over all :math:`n^m` tuples: the plug-in estimator, biased by its ties.
 
     Implements :prf:ref:`bias-u-statistic`.
@@ -120,7 +129,8 @@ def v_statistic(kernel: Callable[..., Tensor], x: Tensor, *, order: int) -> Tens
     return _mean_of_tuples(kernel, x, order, distinct=False)
 
 
-def _mean_of_tuples(kernel: Callable[..., Tensor], x: Tensor, order: int, distinct: bool) -> Tensor:
+def _mean_of_tuples(kernel: Statistic, x: Tensor, order: int, distinct: bool) -> Tensor:
+    check.function("kernel", kernel)
     order = check.at_least("order", order, 1)
     _, n = sample_of(x, 0, order if distinct else 1)
     data = x.to(compute_dtype(x))
@@ -134,8 +144,15 @@ def _mean_of_tuples(kernel: Callable[..., Tensor], x: Tensor, order: int, distin
                 for taken in torch.stack(picked).sort(0).values:
                     i = i + (i >= taken)
             picked.append(i)
-        values = torch.func.vmap(kernel)(*(data.index_select(0, i) for i in picked))
+        values = torch.func.vmap(value)(*(data.index_select(0, i) for i in picked))
         return values if values.is_floating_point() else values.to(data.dtype)
+
+    def value(*samples: Tensor) -> Tensor:
+        made = kernel(*samples)
+        check.tensor("what kernel returns", made)
+        if made.is_complex():
+            raise TypeError(f"what kernel returns must be real, got {made.dtype}")
+        return made
 
     total = math.prod(sizes)
     cost = order * (data.numel() // n)

@@ -10,6 +10,7 @@ from lemmata import _torch
 from lemmata.estimation._bias.sample import Dims, axes_of, central_sums
 from lemmata.numerics.centring import centred
 from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.roots import root
 
 __all__ = ["c4", "mse_optimal_divisor", "unbiased_std", "variance"]
 
@@ -31,7 +32,7 @@ def variance(x: Tensor, *, dim: Dims = None, correction: float = 1, weights: Ten
         correction: c, as in :func:`torch.var`. Where the divisor is not positive it counts as 0: NaN, or
             ``inf`` where deviations are left. So one entry with c = 1 is NaN.
         weights: at least 0, broadcasts to the shape of ``x``. An entry of weight 0 is left out, whatever it
-            is. Where all are 0: NaN.
+            is. Where all are 0, or one is infinite: NaN. Computed in float64.
 
     Raises:
         TypeError: data or weights that are not floating point.
@@ -46,16 +47,38 @@ def variance(x: Tensor, *, dim: Dims = None, correction: float = 1, weights: Ten
     """
     axes, n = axes_of(x, dim)
     correction = check.number("correction", correction)
-    data = x.to(compute_dtype(x))
-    if weights is None:
-        (m2,) = central_sums(data, axes, 2)
-        return (m2 / max(0, n - correction)).to(x.dtype)
-    w = _weights(weights, x).to(data.dtype)
-    data = torch.where((w == 0) & ~data.isfinite(), 0.0, data)
+    if math.isnan(correction):
+        raise ValueError("correction must not be NaN")
+    w = None if weights is None else _weights(weights, x)
+    if w is not None and n > 0:
+        return _weighted(x, axes, correction, w).to(x.dtype)
+    (m2,) = central_sums(x.to(compute_dtype(x)), axes, 2)
+    return (m2 / max(0, n - correction)).to(x.dtype)
+
+
+def _weighted(x: Tensor, axes: tuple[int, ...], correction: float, w: Tensor) -> Tensor:
+    """The weighted variance in float64, where squares of weights and their slopes have room.
+
+    The divisor is (1 - c) sum s^2 + sum s (1 - s) for shares s, and 1 less the largest share is the sum of
+    the others: nothing cancels where one entry has nearly all the weight.
+    """
+    x, w = x.double(), w.double()
+    x = torch.where((w == 0) & ~x.isfinite(), 0.0, x)
+    w = w / w.detach().sum(axes, keepdim=True)
     share = w / w.sum(axes, keepdim=True)
-    _, _, d = centred(data, axes, share)
-    left = share.sum(axes) - correction * (share * share).sum(axes)
-    return ((share * d * d).sum(axes) / left.clamp(min=0)).to(x.dtype)
+    _, _, d = centred(x, axes, share)
+    largest = _first_largest(share.detach(), axes)
+    rest = torch.where(largest, torch.where(largest, 0.0, share).sum(axes, keepdim=True), 1 - share)
+    left = (1 - correction) * (share * share).sum(axes) + (share * rest).sum(axes)
+    return (share * d * d).sum(axes) / left.clamp(min=0)
+
+
+def _first_largest(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """True at one of the largest entries over ``axes``."""
+    moved = x.movedim(axes, tuple(range(-len(axes), 0)))
+    flat = moved.flatten(-len(axes))
+    at = torch.arange(flat.shape[-1], device=x.device) == flat.argmax(-1, keepdim=True)
+    return at.view(moved.shape).movedim(tuple(range(-len(axes), 0)), axes)
 
 
 def _weights(weights: Tensor, x: Tensor) -> Tensor:
@@ -119,12 +142,6 @@ def unbiased_std(x: Tensor, *, dim: Dims = None) -> Tensor:
     _, n = axes_of(x, dim)
     s = root(variance(x.to(compute_dtype(x)), dim=dim))
     return (s / (c4(n) if n > 1 else math.nan)).to(x.dtype)
-
-
-def root(square: Tensor) -> Tensor:
-    """The square root, with the gradient 0 at 0, where it has none."""
-    zero = square == 0
-    return torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt())
 
 
 def mse_optimal_divisor(n: int, *, kurtosis: float = 3.0) -> float:

@@ -17,6 +17,8 @@ What holds for every function here:
   one; where it is 0, a warning and the median of the distances that are not 0, or 1), a positive number, or a
   pair of these. Gradients take the median as a constant. Linear, distance and functions have no bandwidth.
 * Translation-invariant kernels and the linear one take the mean out first: data far from 0 keeps its digits.
+  They count each argument in a power of two near its largest entry: CKA, p-values and what has the median
+  bandwidth do not depend on the unit, however large or small the numbers; HSIC has the unit to its power.
 * Arguments are never modified. NaN and infinite data give NaN. Equal samples give exactly 0.
 
 Source: Gretton et al. (2005, 2008); Song et al. (2012); Su, kexue.fm 6910 (2019).

@@ -88,17 +88,20 @@ def hsic_test(
     """
     check.tensor("x", x)
     check.choice("method", method, ("permutation", "gamma"))
+    check.generator("generator", generator)
     permutations = check.at_least("permutations", permutations, 1)
     with torch.no_grad(), no_autocast(x):
         pair = paired(x, y, kernel, bandwidth, estimator, least=4 if method == "gamma" else 1)
         if method == "gamma":
             if estimator != "biased":
                 raise ValueError(f"estimator must be 'biased' for the gamma test, got {estimator!r}")
-            statistic, p, law = _gamma_test(pair.sums())
-            null: Tensor | GammaNull = GammaNull(*(pair.batched(v) for v in law))
+            statistic, p, (shape, scale) = _gamma_test(pair.sums())
+            scale = pair.in_data_units(scale)
+            null: Tensor | GammaNull = GammaNull(pair.batched(shape), pair.batched(scale))
         else:
             statistic, p, shuffled = _permutation_test(pair, estimator, permutations, generator)
-            null = pair.batched(shuffled)
+            null = pair.batched(pair.in_data_units(shuffled))
+        statistic = pair.in_data_units(statistic)
     return HSICTest(pair.restore(statistic), pair.batched(p), null)
 
 
@@ -140,7 +143,7 @@ def _permutation_test(
     statistics = k.rows.new_empty(len(pair.x), 1 + permutations)
     biased, progress = estimator == "biased", _Progress(statistics.numel())
     for b, row in enumerate(statistics):
-        one, other = (gram(v[b : b + 1], pair.kernel) for v in (pair.x, pair.y))
+        one, other = (gram(v[b : b + 1].to(pair.made), pair.kernel) for v in (pair.x, pair.y))
         rows = k.rows[b] + k.diagonal[b] if biased else k.rows[b]
         start = 0
         for pi in _orders(n, permutations, generator):
@@ -150,7 +153,7 @@ def _permutation_test(
     progress.end()
     t, null = statistics[:, 0], statistics[:, 1:]
     most = (_with_itself(k) * _with_itself(l)).clamp(min=0).sqrt()
-    slack = 32 * torch.finfo(pair.x.dtype).eps * most
+    slack = 32 * torch.finfo(pair.made).eps * most
     p = (1 + (null >= (t - slack)[:, None]).sum(-1, dtype=t.dtype)) / (1 + permutations)
     return t, torch.where(t.isnan(), math.nan, p), null
 

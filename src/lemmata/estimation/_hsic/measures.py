@@ -1,4 +1,4 @@
-"""Measures of dependence: HSIC, CKA and distance covariance; and HSIC itself, of normal variables."""
+"""Measures of dependence: HSIC, CKA, distance covariance; and HSIC itself, of normal variables."""
 
 import math
 
@@ -11,9 +11,18 @@ from lemmata.estimation._hsic.estimators import aligned, of_centred, of_matrices
 from lemmata.estimation._hsic.kernels import KernelLike
 from lemmata.estimation._hsic.samples import Bandwidth, Pair, both, check_estimator, paired, width_of
 from lemmata.estimation._hsic.sums import Sums
+from lemmata.estimation._hsic.units import unit_of
 from lemmata.numerics.precision import compute_dtype, no_autocast
+from lemmata.numerics.roots import root
 
-__all__ = ["cka", "distance_covariance", "hsic", "hsic_from_gram", "hsic_gaussian_population"]
+__all__ = [
+    "cka",
+    "distance_correlation",
+    "distance_covariance",
+    "hsic",
+    "hsic_from_gram",
+    "hsic_gaussian_population",
+]
 
 
 def hsic(
@@ -59,7 +68,7 @@ def hsic(
     check.tensor("x", x)
     with no_autocast(x):
         pair = paired(x, y, kernel, bandwidth, estimator)
-        return pair.restore(_values(pair, estimator, only=True)[0])
+        return pair.restore(pair.in_data_units(_values(pair, estimator, only=True)[0]))
 
 
 def _values(pair: Pair, estimator: str, only: bool = False) -> tuple[Tensor, ...]:
@@ -67,7 +76,7 @@ def _values(pair: Pair, estimator: str, only: bool = False) -> tuple[Tensor, ...
     (_, n, d), e = pair.x.shape, pair.y.shape[-1]
     if pair.kernel.of == "product" and 2 * (d * e + (0 if only else d * d + e * e)) <= n * (d + e):
         # the mean was taken out as a constant, which the formulas of moments would notice in gradients
-        x, y = (v - v.mean(1, keepdim=True) for v in (pair.x.double(), pair.y.double()))
+        x, y = (v - v.mean(1, keepdim=True) for v in (pair.x, pair.y))
         pairs = ((x, y),) if only else ((x, y), (x, x), (y, y))
         return tuple(_by_moments(p, q, estimator) for p, q in pairs)
     k, l, products = pair.sums(squares=not only)
@@ -76,7 +85,7 @@ def _values(pair: Pair, estimator: str, only: bool = False) -> tuple[Tensor, ...
         return (xy,)
     xx, yy = (of_matrices(own, own, own.squares, estimator) for own in (k, l))
     if estimator == "unbiased":  # of equidistant samples only rounding is left
-        least = 32 * torch.finfo(pair.x.dtype).eps / (n * (n - 3))
+        least = 32 * torch.finfo(pair.made).eps / (n * (n - 3))
         xx, yy = (torch.where(u <= least * own.squares, math.nan, u) for u, own in ((xx, k), (yy, l)))
     return xy, xx, yy
 
@@ -109,10 +118,14 @@ def hsic_from_gram(K: Tensor, L: Tensor, *, estimator: str = "unbiased") -> Tens
     if L.shape[-1] != n:
         raise ValueError(f"L must be {n} x {n} as K is, got shape {tuple(L.shape)}")
     check_estimator(estimator, n, name="K")
-    k, l = (v.double() - v[..., :1, -1:].detach().double() for v in (K, L))
+    units = [unit_of(v.double(), (-2, -1)) for v in (K, L)]
+    k, l = (v.double() / unit for v, unit in zip((K, L), units, strict=True))
+    k, l = (v - v[..., :1, -1:].detach() for v in (k, l))
     p, q = (v.diagonal(dim1=-2, dim2=-1) for v in (k, l))
     products = (k * l).sum((-2, -1)) - (p * q).sum(-1)
     value = of_matrices(_off_diagonal(k, p), _off_diagonal(l, q), products, estimator)
+    for unit in units:
+        value = value * unit[..., 0, 0]
     return value.to(torch.promote_types(K.dtype, L.dtype))
 
 
@@ -143,10 +156,15 @@ def cka(
     .. math:: \operatorname{CKA}
               = \frac{\operatorname{HSIC}(x,y)}{\sqrt{\operatorname{HSIC}(x,x)\operatorname{HSIC}(y,y)}}
 
-    Linear CKA does not change when x or y is scaled, shifted or rotated. With ``"biased"`` it is in [0, 1],
-    and tends to 1 where the effective dimensions of both arguments are far above n, dependent or not; with
-    ``"unbiased"`` it is in [-1, 1]. It costs one pass, as :func:`hsic` does. Where the HSIC of an argument
-    and itself is 0: NaN (it is constant or, with ``"unbiased"``, all its samples are equally far apart).
+    Linear CKA does not change when x or y is scaled, shifted or rotated, whatever the unit of the data. With
+    ``"biased"`` it is in [0, 1], and tends to 1 where the effective dimensions of both arguments are far
+    above n, dependent or not; with ``"unbiased"`` it is in [-1, 1]. It costs one pass, as :func:`hsic` does.
+    Where the HSIC of an argument and itself is 0: NaN (it is constant or, with ``"unbiased"``, all its
+    samples are equally far apart).
+
+    All axes before the last two are a batch, with a value each. So say what a sample is in the activations of
+    a convolution, ``(images, channels, height, width)``: an image, with ``x.flatten(1)``, or each of its
+    places, with ``x.movedim(1, -1).flatten(0, -2)``. As they are, each image would be a batch of its own.
 
     Implements :prf:ref:`hsic-cka`.
 
@@ -163,6 +181,10 @@ def cka(
         >>> x = torch.tensor([[0.0], [1.0], [2.0], [4.0], [7.0]])
         >>> cka(x, 3 - 2 * x)
         tensor(1.)
+        >>> maps = torch.randn(16, 8, 5, 5, generator=torch.Generator().manual_seed(0))
+        >>> images, places = maps.flatten(1), maps.movedim(1, -1).flatten(0, -2)
+        >>> images.shape, cka(images, 2 * images), places.shape, cka(places, 2 * places)
+        (torch.Size([16, 200]), tensor(1.), torch.Size([400, 8]), tensor(1.))
     """
     check.tensor("x", x)
     with no_autocast(x):
@@ -197,6 +219,36 @@ def distance_covariance(x: Tensor, y: Tensor, *, estimator: str = "unbiased") ->
     return hsic(x, y, kernel="distance", estimator=estimator)
 
 
+def distance_correlation(x: Tensor, y: Tensor, *, estimator: str = "unbiased") -> Tensor:
+    r"""The distance correlation of Székely, and its bias-corrected form; of a law, 0 means independent.
+
+    .. math:: R_n = \sqrt{\frac{V(x,y)}{\sqrt{V(x,x)\,V(y,y)}}},\qquad
+              R^*_n = \frac{U(x,y)}{\sqrt{U(x,x)\,U(y,y)}}
+
+    with the squared distance covariances V (biased) and U (unbiased). :math:`R_n` is Székely's, in [0, 1],
+    and 1 if y is x scaled, shifted or rotated; for independent x and y it is far above 0 where n is small or
+    there are many columns. :math:`R^*_n` is the bias-corrected form, in [-1, 1]: about :math:`R^2` and not R,
+    without a root, since it can be negative. Neither has a unit. Where x or y is constant, or all its samples
+    are equally far apart with :math:`R^*_n`: NaN (Székely puts 0).
+
+    Implements :prf:ref:`hsic-distance-correlation`.
+
+    Args:
+        x: samples ``(..., n, d)``.
+        y: samples ``(..., n, e)``.
+        estimator: ``"unbiased"`` (:math:`R^*_n`) or ``"biased"`` (:math:`R_n`; its gradient at 0 is 0).
+
+    Source: Székely, Rizzo and Bakirov (2007); Székely and Rizzo (2013) for the bias-corrected form.
+
+    Example:
+        >>> x = torch.tensor([[0.0], [1.0], [2.0], [4.0], [7.0]])
+        >>> distance_correlation(x, 3 - 2 * x), distance_correlation(x, x**2, estimator="biased")
+        (tensor(1.), tensor(0.9723))
+    """
+    ratio = cka(x, y, kernel="distance", estimator=estimator)
+    return ratio if estimator == "unbiased" else root(ratio.clamp(0, 1))
+
+
 def hsic_gaussian_population(rho: float | Tensor, *, bandwidth: float | tuple[float, float]) -> Tensor:
     r"""HSIC itself, of two standard normal variables with correlation rho under Gaussian kernels.
 
@@ -224,7 +276,8 @@ def hsic_gaussian_population(rho: float | Tensor, *, bandwidth: float | tuple[fl
         rho = torch.tensor(check.number("rho", rho), dtype=torch.float64)
     check.floating("rho", rho)
     p = (s * s + 2) * (t * t + 2)
+    front = s / math.hypot(s, math.sqrt(2)) * (t / math.hypot(t, math.sqrt(2)))  # of any size
     square = rho.to(compute_dtype(rho)).square()
     share = torch.where(square > 1, math.nan, square) / p
     far, near = (torch.expm1(-0.5 * torch.log1p(-times * share)) for times in (4, 1))
-    return (s * t / math.sqrt(p) * (far - 2 * near)).to(rho.dtype)
+    return (front * (far - 2 * near)).to(rho.dtype)

@@ -54,6 +54,7 @@ def hsic_nystrom(
         (tensor(0.0316), tensor(0.0316))
     """
     check.tensor("x", x)
+    check.generator("generator", generator)
     landmarks = check.at_least("landmarks", landmarks, 1)
     if not kernel_of(kernel).semidefinite:
         raise ValueError(f"kernel must be positive semidefinite, got {kernel!r}")
@@ -62,12 +63,12 @@ def hsic_nystrom(
         n = pair.x.shape[1]
         if landmarks > n:
             raise ValueError(f"landmarks must be from 1 to n = {n}, got {landmarks}")
-        values = pair.x.new_empty(len(pair.x), dtype=torch.float64)
+        values = torch.empty_like(pair.units[0])
         for b in range(len(values)):
             at = torch.randperm(n, generator=generator)[:landmarks].to(x.device)
             features = (_projected(v[b].double(), pair.kernel, at) for v in (pair.x, pair.y))
             values[b] = FeatureSums.of(*features).value(estimator)
-        return pair.restore(values)
+        return pair.restore(pair.in_data_units(values))
 
 
 def _projected(x: Tensor, kernel: Kernel, at: Tensor) -> Tensor:

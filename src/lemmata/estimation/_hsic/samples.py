@@ -13,6 +13,7 @@ from lemmata.estimation._hsic.estimators import ESTIMATORS
 from lemmata.estimation._hsic.kernels import Kernel, KernelLike, kernel_of
 from lemmata.estimation._hsic.median import median_distance
 from lemmata.estimation._hsic.sums import PairSums, gram_sums
+from lemmata.estimation._hsic.units import unit_of
 from lemmata.numerics.centring import centred
 from lemmata.numerics.precision import compute_dtype
 
@@ -23,16 +24,27 @@ Bandwidth = Width | tuple[Width, Width]
 
 
 class Pair(NamedTuple):
-    """Two samples, their means out and scaled by their bandwidths, with one batch dimension."""
+    """Two samples, their means out and in units of their bandwidths or largest entries, one batch axis."""
 
-    x: Tensor  # (m, n, d)
+    x: Tensor  # (m, n, d), float64; for functions in the dtype of the tiles
     y: Tensor  # (m, n, e)
+    units: tuple[Tensor, Tensor]  # of x and of y, (m,): powers of two near their largest entries
     kernel: Kernel
+    made: torch.dtype  # of the tiles
     batch: torch.Size
     dtype: torch.dtype  # of the result
 
     def sums(self, squares: bool = True) -> PairSums:
-        return gram_sums(self.x, self.y, self.kernel, squares=squares)
+        return gram_sums(self.x, self.y, self.kernel, self.made, squares=squares)
+
+    def in_data_units(self, value: Tensor) -> Tensor:
+        """HSIC (m, ...), as it is in the unit of the data: infinite only where it is too large."""
+        if not self.kernel.power:
+            return value
+        one, other = (unit.view(-1, *(1,) * (value.dim() - 1)) for unit in self.units)
+        if self.kernel.power == 2:  # their product first: one may be as large as the other is small
+            one = other = (one * other).clamp(max=torch.finfo(torch.float64).max)
+        return value * one * other
 
     def batched(self, value: Tensor) -> Tensor:
         return value.reshape((*self.batch, *value.shape[1:]))
@@ -63,26 +75,36 @@ def paired(
     dtype = compute_dtype(x, y)
     a, b = (v.to(dtype).expand(*batch, *v.shape[-2:]) for v in (x, y))
     a, b = (v.reshape(math.prod(batch), *v.shape[-2:]) for v in (a, b))
-    a = _prepared(a, made, widths[0])
-    b = _prepared(b, made, widths[1])
-    return Pair(a, b, made, batch, torch.promote_types(x.dtype, y.dtype))
+    if made.of == "samples":
+        of_a = of_b = torch.ones(len(a), dtype=torch.float64, device=x.device)
+    else:
+        most = torch.finfo(dtype).max
+        a, of_a = _prepared(a.double(), made, widths[0], most)
+        b, of_b = _prepared(b.double(), made, widths[1], most)
+    return Pair(a, b, (of_a, of_b), made, dtype, batch, torch.promote_types(x.dtype, y.dtype))
 
 
-def _prepared(x: Tensor, kernel: Kernel, width: Width) -> Tensor:
-    """The sample with its mean out, in units of its bandwidth."""
-    if kernel.of == "samples":
-        return x
+def _prepared(x: Tensor, kernel: Kernel, width: Width, most: float) -> tuple[Tensor, Tensor]:
+    """The sample with its mean out, in units of its bandwidth or its largest entry; and the latter, (m,).
+
+    No entry is beyond ``most``, the largest number of the tiles, however small a bandwidth is.
+    """
+    unit = unit_of(x, (1, 2))
+    x = x / unit
     first, rest, _ = centred(x.detach(), (1,))
     x = (x - first) - rest
-    if not kernel.scaled:
-        return x
-    if not isinstance(width, str):
-        return x / width
+    if kernel.scaled:
+        x = x / (_median(x) if isinstance(width, str) else (width / unit).clamp(8 / most, most))
+    return x, unit.flatten()
+
+
+def _median(x: Tensor) -> Tensor:
+    """The median distance of each sample (m, 1, 1), or what stands for it where it is 0."""
     median, other = median_distance(x)
     if readable(median) and (median == 0).any():
         message = "half of the distances or more are 0: the bandwidth is the median of those that are not"
-        warnings.warn(message, stacklevel=4)  # names the caller of the public function
-    return x / torch.where(median == 0, other, median)[:, None, None]
+        warnings.warn(message, stacklevel=5)  # names the caller of the public function
+    return torch.where(median == 0, other, median)[:, None, None]
 
 
 def both(bandwidth: Bandwidth | None) -> tuple[Width, Width]:

@@ -50,7 +50,8 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     For that, 64 rounding errors of the squares are taken from all.
     """
     if left.shape[-1] == 1:
-        return (left - right.mT).square_()
+        gaps = left - right.mT
+        return gaps.mul_(gaps)  # square_ has no rule under vmap
     share = 1 - 64 * EPS64
     u, v = (share * side.square().sum(-1, keepdim=True) for side in (left, right))
     rows = torch.cat([-2 * left, u, torch.ones_like(u)], -1)

@@ -14,7 +14,7 @@ from lemmata.numerics.trigamma import trigamma
 __all__ = ["angle_cdf", "angle_pdf", "angle_quantile", "angle_variance"]
 
 
-def angle_pdf(theta: Tensor, n: int) -> Tensor:
+def angle_pdf(theta: Tensor | float, n: int) -> Tensor:
     r"""Density of the angle between two random directions.
 
     .. math:: p(\theta) = \frac{\Gamma(n/2)}{\sqrt\pi\,\Gamma((n-1)/2)}\,\sin^{n-2}\theta,
@@ -26,21 +26,22 @@ def angle_pdf(theta: Tensor, n: int) -> Tensor:
 
     Args:
         theta: angles in radians, any shape; float64, float32, bfloat16 or float16 (half types are computed in
-            float32). Outside of [0, pi] the density is 0; NaN gives NaN.
+            float32), or a number, which counts as float64. Outside of [0, pi] the density is 0; NaN gives
+            NaN.
         n: the dimension, an int of at least 2. One dimension has the two angles 0 and pi, and no density.
 
     Returns:
         The shape and the dtype of ``theta``.
 
     Raises:
-        TypeError: ``theta`` is not a tensor of these types, or n is not an int.
+        TypeError: ``theta`` is neither a tensor of these types nor a number, or n is not an int.
         ValueError: n is below 2.
 
     Example:
         >>> angle_pdf(torch.tensor([0.0, 0.5, 1.5708]), 3)
         tensor([0.0000, 0.2397, 0.5000])
     """
-    check.floating("theta", theta)
+    theta = check.real("theta", theta)
     n = check.at_least("n", n, 2)
     wide = theta.to(compute_dtype(theta))
     inside = (wide >= 0) & (wide <= math.pi)
@@ -57,7 +58,7 @@ def _power(s: Tensor, c: Tensor, m: int) -> Tensor:
     return torch.where(near, central, torch.where(near, 1, s) ** m)
 
 
-def angle_cdf(theta: Tensor, n: int) -> Tensor:
+def angle_cdf(theta: Tensor | float, n: int) -> Tensor:
     r"""Probability that the angle is at most ``theta``.
 
     .. math:: P(\Theta \le \theta) = \int_0^\theta p
@@ -78,14 +79,14 @@ def angle_cdf(theta: Tensor, n: int) -> Tensor:
         The shape and the dtype of ``theta``.
 
     Raises:
-        TypeError: ``theta`` is not a tensor of these types, or n is not an int.
+        TypeError: ``theta`` is neither a tensor of these types nor a number, or n is not an int.
         ValueError: n is below 2.
 
     Example:
         >>> angle_cdf(torch.tensor([0.5, 1.0, 2.0]), 100)
         tensor([1.1190e-33, 2.7438e-09, 9.9999e-01])
     """
-    check.floating("theta", theta)
+    theta = check.real("theta", theta)
     n = check.at_least("n", n, 2)
     return cumulative(theta, n, _angle_cdf, angle_pdf, 1)
 
@@ -98,7 +99,7 @@ def _angle_cdf(theta: Tensor, n: int) -> Tensor:
     return torch.where(right, 1 - lower, lower) + (wide - wide)  # NaN stays
 
 
-def angle_quantile(q: Tensor, n: int) -> Tensor:
+def angle_quantile(q: Tensor | float, n: int) -> Tensor:
     r"""The angle below which the probability is ``q``: the inverse of :func:`angle_cdf`.
 
     Newton's method for :math:`\log P` as a function of :math:`\log\theta`, which is concave, so that no start
@@ -112,17 +113,18 @@ def angle_quantile(q: Tensor, n: int) -> Tensor:
         n: the dimension, an int of at least 2.
 
     Returns:
-        The shape and the dtype of ``q``. The derivative is 1 over the density, infinite at 0 and 1 for n > 2.
+        The shape and the dtype of ``q``. The derivative is 1 over the density. At 0 and 1 it is infinite for
+        n > 2, and so is the second, which is negative at 0 and positive at 1.
 
     Raises:
-        TypeError: ``q`` is not a tensor of these types, or n is not an int.
+        TypeError: ``q`` is neither a tensor of these types nor a number, or n is not an int.
         ValueError: n is below 2.
 
     Example:
         >>> angle_quantile(torch.tensor([0.025, 0.5, 0.975]), 1000)
         tensor([1.5088, 1.5708, 1.6328])
     """
-    check.floating("q", q)
+    q = check.real("q", q)
     n = check.at_least("n", n, 2)
     return _torch.apply(_Quantile, _quantile, q, n)
 
@@ -140,8 +142,14 @@ def _quantile(q: Tensor, n: int) -> Tensor:
         log_p, slope = log_cdf(theta, theta.sin(), theta.cos(), n)
         theta = theta * torch.exp((lower.log() - log_p) / slope)
     theta = torch.where(safe > 0.5, math.pi - theta, theta)
-    end = torch.where((wide == 0) | (wide == 1), wide * math.pi, math.nan)
-    return torch.where(valid, theta, end).to(q.dtype)
+    return torch.where(valid, theta, _end(wide, n)).to(q.dtype)
+
+
+def _end(q: Tensor, n: int) -> Tensor:
+    """0 and pi at 0 and 1, with the derivatives of the quantile for forward mode; NaN elsewhere."""
+    root = 1 / (n - 1)
+    high = math.pi - math.pi * (1 - q) ** root
+    return torch.where(q == 0, math.pi * q**root, torch.where(q == 1, high, math.nan))
 
 
 class _Quantile(torch.autograd.Function):
@@ -159,11 +167,19 @@ class _Quantile(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         (theta,) = ctx.saved_tensors
-        return grad / angle_pdf(theta, ctx.n), None
+        return grad * _slope(theta, ctx.n), None
 
     @staticmethod
     def vmap(info, in_dims, q, n):
         return _Quantile.apply(q, n), in_dims[0]
+
+
+def _slope(theta: Tensor, n: int) -> Tensor:
+    """1 over the density. Its derivative at 0 and pi, where no sine may be negative, is infinite, too."""
+    wide = theta.to(compute_dtype(theta))
+    s, c = wide.sin(), wide.cos()
+    positive = torch.where((theta <= 0) | (theta >= torch.full_like(theta, math.pi)), 0, s)
+    return (_power(s + (positive - s).detach(), c, 2 - n) / constant(n)).to(theta.dtype)
 
 
 def angle_variance(n: int) -> float:

@@ -12,7 +12,7 @@ from lemmata.numerics.precision import compute_dtype
 __all__ = ["cosine_moment", "cosine_pdf", "cosine_tail", "cosine_tail_bound"]
 
 
-def cosine_pdf(eta: Tensor, n: int) -> Tensor:
+def cosine_pdf(eta: Tensor | float, n: int) -> Tensor:
     r"""Density of the cosine of the angle between two random directions.
 
     .. math:: p(\eta) = \frac{\Gamma(n/2)}{\sqrt\pi\,\Gamma((n-1)/2)}\,(1-\eta^2)^{(n-3)/2},
@@ -31,14 +31,14 @@ def cosine_pdf(eta: Tensor, n: int) -> Tensor:
         The shape and the dtype of ``eta``.
 
     Raises:
-        TypeError: ``eta`` is not a tensor of these types, or n is not an int.
+        TypeError: ``eta`` is neither a tensor of these types nor a number, or n is not an int.
         ValueError: n is below 2.
 
     Example:
         >>> cosine_pdf(torch.tensor([-0.5, 0.0, 0.9]), 3)
         tensor([0.5000, 0.5000, 0.5000])
     """
-    check.floating("eta", eta)
+    eta = check.real("eta", eta)
     n = check.at_least("n", n, 2)
     wide = eta.to(compute_dtype(eta))
     inside = wide.abs() <= 1
@@ -56,7 +56,7 @@ def _one_minus_square(t: Tensor, power: float) -> Tensor:
     return torch.where(near, central, base**power)
 
 
-def cosine_tail(eps: Tensor, n: int) -> Tensor:
+def cosine_tail(eps: Tensor | float, n: int) -> Tensor:
     r"""Probability that the cosine is at least ``eps``.
 
     .. math:: P(\eta \ge \varepsilon) = \tfrac12 I_{1-\varepsilon^2}\bigl(\tfrac{n-1}2, \tfrac12\bigr)
@@ -75,14 +75,14 @@ def cosine_tail(eps: Tensor, n: int) -> Tensor:
         The shape and the dtype of ``eps``.
 
     Raises:
-        TypeError: ``eps`` is not a tensor of these types, or n is not an int.
+        TypeError: ``eps`` is neither a tensor of these types nor a number, or n is not an int.
         ValueError: n is below 2.
 
     Example:
         >>> cosine_tail(torch.tensor([0.0, 0.1, 0.3]), 100)
         tensor([0.5000, 0.1599, 0.0012])
     """
-    check.floating("eps", eps)
+    eps = check.real("eps", eps)
     n = check.at_least("n", n, 2)
     return cumulative(eps, n, _cosine_tail, cosine_pdf, -1)
 
@@ -95,7 +95,7 @@ def _cosine_tail(eps: Tensor, n: int) -> Tensor:
     return torch.where(wide < 0, 1 - lower, lower) + (wide - wide)
 
 
-def cosine_tail_bound(eps: Tensor, n: int) -> Tensor:
+def cosine_tail_bound(eps: Tensor | float, n: int) -> Tensor:
     r"""An upper bound of :func:`cosine_tail` that is exact at 0 and at 1.
 
     .. math:: P(\eta \ge \varepsilon) \le \tfrac12 (1-\varepsilon^2)^{(n-1)/2}
@@ -111,14 +111,14 @@ def cosine_tail_bound(eps: Tensor, n: int) -> Tensor:
         The shape and the dtype of ``eps``.
 
     Raises:
-        TypeError: ``eps`` is not a tensor of these types, or n is not an int.
+        TypeError: ``eps`` is neither a tensor of these types nor a number, or n is not an int.
         ValueError: n is below 2.
 
     Example:
         >>> cosine_tail_bound(torch.tensor([0.0, 0.1, 0.3]), 100)
         tensor([0.5000, 0.3040, 0.0047])
     """
-    check.floating("eps", eps)
+    eps = check.real("eps", eps)
     n = check.at_least("n", n, 2)
     wide = eps.to(compute_dtype(eps))
     inside = (wide >= 0) & (wide <= 1)

@@ -40,8 +40,9 @@ def sample_angles(
         Angles in [0, pi], of shape ``size``.
 
     Raises:
-        TypeError: n is not an int, ``size`` neither an int nor a shape, ``dtype`` none of these types.
-        ValueError: n is below 1, or ``size`` negative.
+        TypeError: n is not an int, ``size`` neither an int nor a shape, ``dtype`` none of these types, or
+            ``generator`` or ``device`` is none.
+        ValueError: n is below 1, ``size`` is negative, or ``device`` is not the name of one.
 
     Example:
         >>> angles = sample_angles(1_000_000, 1000, torch.Generator().manual_seed(0))
@@ -50,10 +51,23 @@ def sample_angles(
     """
     n = check.at_least("n", n, 1)
     shape = [check.at_least("size", s) for s in (size if isinstance(size, Sequence) else (size,))]
-    check.floating("dtype", torch.empty(0, dtype=dtype))
+    if not isinstance(dtype, torch.dtype) or dtype not in check.FLOATING:
+        raise TypeError(f"dtype must be float64, float32, bfloat16 or float16, got {dtype}")
+    check.generator("generator", generator)
+    device = _device(device)
     wide = torch.promote_types(dtype, torch.float32)
     g = torch.randn(shape, generator=generator, dtype=wide, device=device)
     if n == 1:
         return (math.pi * (g < 0).to(wide)).to(dtype)
     rest = 2 * _torch.standard_gamma(torch.full_like(g, (n - 1) / 2), generator)
     return torch.atan2(rest.sqrt(), g).to(dtype)
+
+
+def _device(device: torch.device | str) -> torch.device:
+    """A device or its name; raise TypeError for what is neither, ValueError for a name that torch has not."""
+    if not isinstance(device, torch.device | str):
+        raise TypeError(f"device must be a torch.device or its name, got {type(device).__name__}")
+    try:
+        return torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device must be a torch.device or its name, got {device!r}") from None

@@ -12,7 +12,7 @@ from lemmata.numerics.precision import compute_dtype
 __all__ = ["relu_correlation"]
 
 
-def relu_correlation(rho: Tensor) -> Tensor:
+def relu_correlation(rho: Tensor | float) -> Tensor:
     r"""The cosine between two signals after a wide random layer and ReLU, from the cosine before it.
 
     .. math:: \kappa(\rho) = \frac{\sqrt{1-\rho^2} + (\pi-\arccos\rho)\,\rho}\pi,\qquad
@@ -24,8 +24,9 @@ def relu_correlation(rho: Tensor) -> Tensor:
     Implements :prf:ref:`initialization-correlation`.
 
     Args:
-        rho: any shape, in [-1, 1]; beyond it the result is NaN, as for NaN, so clamp what rounding has put
-            there. The second derivative is infinite at ±1 (in forward mode, 0).
+        rho: any shape, or a number, which counts as float64; in [-1, 1], and beyond it the result is NaN, as
+            for NaN, so clamp what rounding has put there. The second derivative is infinite at ±1 (in
+            forward mode, 0).
 
     Returns:
         The shape and the dtype of ``rho``.
@@ -36,7 +37,7 @@ def relu_correlation(rho: Tensor) -> Tensor:
         >>> relu_correlation(torch.tensor([-1.0, 0.0, 0.5, 1.0]))
         tensor([0.0000, 0.3183, 0.6090, 1.0000])
     """
-    check.floating("rho", rho)
+    rho = check.real("rho", rho)
     x = rho.to(compute_dtype(rho))
     return _torch.apply(_ReluCorrelation, _finite_at_ends, x).to(rho.dtype)
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
+from lemmata import _torch
 from lemmata.geometry._initialization.shapes import matrix
 from lemmata.numerics.precision import compute_dtype, no_autocast
 
@@ -22,10 +23,12 @@ def gram_error(weight: Tensor) -> Tensor:
     Implements :prf:ref:`initialization-gram`.
 
     Args:
-        weight: (..., m, n); any leading dimensions. NaN and infinite entries give NaN or ``inf``.
+        weight: (..., m, n); any leading dimensions. NaN gives NaN, and an infinite entry ``inf``.
 
     Returns:
-        (...), of the dtype of ``weight``. Differentiable.
+        (...), of the dtype of ``weight``. Both derivatives are exact, under autocast, too, and infinite where
+        they overflow. Infinite entries count as large beyond measure, all equally: the gradient is
+        what grows with their cube, infinite with its sign, and 0 elsewhere (of the second, their square).
 
     Raises:
         ValueError: fewer than 2 dimensions.
@@ -38,12 +41,91 @@ def gram_error(weight: Tensor) -> Tensor:
     matrix("weight", weight)
     m, n = weight.shape[-2:]
     w = weight.to(compute_dtype(weight))
-    if n > m:
-        w = w.mT
-    with no_autocast(weight):
-        gram = w.mT @ w
-    error = (gram - torch.eye(min(m, n), dtype=w.dtype, device=w.device)).square().sum((-2, -1))
+    error = _torch.apply(_GramError, _error, w.mT if n > m else w)
     return (error + max(0, n - m)).to(weight.dtype)
+
+
+def _units(w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """s, V and M with W = sV and W'W - I = s^2 M; s is 1 or a power of two, so that V is 2 at most.
+
+    Nothing then overflows, or takes infinity from itself, before the powers of s come in, last of all.
+    """
+    size = w.detach().abs()
+    peak = size.amax((-2, -1), keepdim=True) if w.numel() else size.sum((-2, -1), keepdim=True)
+    peak = peak.clamp(min=1)
+    s = torch.where(peak.isfinite(), peak / 2 / torch.frexp(peak).mantissa, peak)
+    v = torch.where(s.isinf(), w.sign() * w.isinf(), w / s)
+    with no_autocast(w):
+        return s, v, v.mT @ v - torch.eye(w.shape[-1], dtype=w.dtype, device=w.device) / s / s
+
+
+def _times(x: Tensor, *factors: Tensor) -> Tensor:
+    """x times each of the factors in turn; 0 stays 0, even times infinity."""
+    for factor in factors:
+        x = torch.where(x == 0, x, x * factor)
+    return x
+
+
+def _error(w: Tensor) -> Tensor:
+    s, _, m = _units(w)
+    s = s[..., 0, 0]
+    return _times(m.square().sum((-2, -1)), s, s, s, s)
+
+
+def _gradient(w: Tensor) -> Tensor:
+    """4 W (W'W - I)."""
+    s, v, m = _units(w)
+    with no_autocast(w):
+        return _times(4 * (v @ m), s, s, s)
+
+
+def _bend(w: Tensor, u: Tensor) -> Tensor:
+    """The derivative of the gradient along U: 4 U (W'W - I) + 4 W (U'W + W'U)."""
+    s, v, m = _units(w)
+    with no_autocast(w):
+        return _times(4 * (u @ m + v @ (u.mT @ v) + v @ (v.mT @ u)), s, s)
+
+
+class _GramError(torch.autograd.Function):
+    """With a gradient that autocast does not reach; keeps its argument and nothing else."""
+
+    @staticmethod
+    def forward(w):
+        return _error(w)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (w,) = ctx.saved_tensors
+        return grad[..., None, None] * _torch.apply(_Gradient, _gradient, w)
+
+    @staticmethod
+    def vmap(info, in_dims, w):
+        return _GramError.apply(w.movedim(in_dims[0], 0)), 0
+
+
+class _Gradient(torch.autograd.Function):
+    """The gradient of the error, likewise."""
+
+    @staticmethod
+    def forward(w):
+        return _gradient(w)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (w,) = ctx.saved_tensors
+        return _bend(w, grad)
+
+    @staticmethod
+    def vmap(info, in_dims, w):
+        return _Gradient.apply(w.movedim(in_dims[0], 0)), 0
 
 
 def expected_gram_error(m: int, n: int, *, kurtosis: float = 3.0) -> float:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata.geometry._initialization.shapes import matrix
+from lemmata._torch import readable
+from lemmata.geometry._initialization.shapes import matrix, not_nan
 from lemmata.numerics.orthonormal import orthonormal
 from lemmata.numerics.precision import compute_dtype, no_autocast
 
@@ -27,7 +28,7 @@ def orthogonal_(
     at least four times that. There R is the Cholesky factor of :math:`A^\top A`, whose diagonal is positive
     as it is, and Q is :math:`AR^{-1}`. A Gaussian of that shape has a condition of about 3 at most, so with
     the Gram matrix summed in float64 one pass is about as orthogonal as Householder's reflections, which do
-    all else; the longer the matrix the more so.
+    all else; the longer the matrix the more so. Compiled and exported programs use reflections throughout.
 
     Beyond torch's: bfloat16 and float16, and batches.
 
@@ -56,7 +57,8 @@ def orthogonal_(
     """
     check.floating("tensor", tensor)
     matrix("tensor", tensor)
-    scale = check.number("gain", gain)
+    check.generator("generator", generator)
+    scale = not_nan("gain", gain)
     if tensor.is_meta or tensor.numel() == 0:
         return tensor
     shape = tensor.shape if batched else (tensor.shape[0], tensor.numel() // tensor.shape[0])
@@ -68,14 +70,14 @@ def orthogonal_(
         q = _cholesky_or_householder(a if shape[-2] >= shape[-1] else a.mT)
     q = q if shape[-2] >= shape[-1] else q.mT
     q = q if scale == 1 else q.mul_(scale)
-    return tensor if q.data_ptr() == tensor.data_ptr() else tensor.copy_(q.reshape(tensor.shape))
+    there = readable(tensor) and q.data_ptr() == tensor.data_ptr()
+    return tensor if there else tensor.copy_(q.reshape(tensor.shape))
 
 
 def _cholesky_or_householder(a: Tensor) -> Tensor:
     """The Q of A = QR with a positive diagonal of R; A is (..., m, n), m at least n, overwritten."""
     m, n = a.shape[-2:]
-    exact = torch.get_float32_matmul_precision() == "highest"
-    if a.device.type == "cpu" and exact and 128 <= n <= m // 4:
+    if readable(a) and 128 <= n <= m // 4 and torch.get_float32_matmul_precision() == "highest":
         r, failed = torch.linalg.cholesky_ex(_gram(a), upper=True)
         diagonal = r.diagonal(dim1=-2, dim2=-1)
         if not failed.any() and diagonal.min() > 0.01 * diagonal.max():

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -18,37 +18,82 @@ __all__ = ["Recorder"]
 class Recorder:
     """The hooks, and what they have seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module) -> None:
+        self.modules = {
+            name: module
+            for name, module in model.named_modules()
+            if not HOLDERS & {*name.split(".")} and not isinstance(module, PARAMETERS)
+        }
         self.rows: list[LayerReport] = []
-        self.inputs: list[_Signal | None] = []  # of the calls under way
+        self.called: set[str] = set()
+        self.calls: list[tuple[_Signal | None, int]] = []  # under way: their inputs, and the rows before them
         self.linear: list[weakref.ref[Tensor]] = []  # what linear layers returned
 
-    def attach(self, model: nn.Module) -> Iterator[torch.utils.hooks.RemovableHandle]:
-        for name, module in model.named_modules():
-            own = "parametrizations" not in name.split(".")
-            if own and all(child == "parametrizations" for child, _ in module.named_children()):
+    def attach(self) -> Iterator[torch.utils.hooks.RemovableHandle]:
+        for name, module in self.modules.items():
+            if _is_layer(module) and not isinstance(module, torch.jit.ScriptModule):
                 yield module.register_forward_pre_hook(self.before, with_kwargs=True)
                 yield module.register_forward_hook(self.after(name))
 
     def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        x = next((x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)), None)
-        if x is None or not x.is_floating_point():
-            self.inputs.append(None)
-            return
-        fed = any(output() is x for output in self.linear)
-        self.inputs.append(_signal(x, fed or isinstance(module, nn.Linear), fed))
+        x, signal = next(_tensors((args, kwargs)), None), None
+        if x is not None and x.is_floating_point():
+            fed = any(output() is x for output in self.linear)
+            signal = _signal(x, fed or isinstance(module, nn.Linear), fed)
+        self.calls.append((signal, len(self.rows)))
 
     def after(self, name: str) -> Any:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            before = self.inputs.pop()
-            y = output[0] if isinstance(output, tuple | list) and output else output
-            if not isinstance(y, Tensor) or not y.is_floating_point():
+            before, first = self.calls.pop()
+            self.called.add(name)
+            y = next((y for y in _tensors(output) if y.is_floating_point()), None)
+            parts = len(self.rows) - first
+            if y is None or (parts and not _owns(module)):
                 return
             if isinstance(module, nn.Linear):
                 self.linear.append(weakref.ref(y))
-            self.rows.append(_row(name, module, before, y))
+            self.rows.append(_row(name, module, before, y)._replace(parts=parts))
 
         return hook
+
+    def unseen(self) -> Iterator[tuple[str, str]]:
+        """Modules that own parameters and have no row, and why."""
+        seen = {row.name for row in self.rows}
+        for name, module in self.modules.items():
+            if name in seen or not _owns(module):
+                continue
+            if isinstance(module, torch.jit.ScriptModule):
+                yield name, "TorchScript calls no hooks"
+            elif name in self.called:
+                yield name, "returned no floating-point tensor"
+            else:
+                yield name, "not called as modules"
+
+
+PARAMETERS = (nn.ParameterList, nn.ParameterDict)  # modules that hold for the one above them, and never run
+HOLDERS = {"parametrizations", "_packed_params"}  # names of others
+
+
+def _owns(module: nn.Module) -> bool:
+    """Whether a module has parameters of its own, parametrised, in a list, or packed ones, too."""
+    holders = [module, *(child for child in module.children() if isinstance(child, PARAMETERS))]
+    own = any(True for holder in holders for _ in holder.parameters(recurse=False))
+    packed = hasattr(module, "_packed_params")
+    return own or packed or nn.utils.parametrize.is_parametrized(module)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """Whether a module can have rows: it owns parameters, or none is inside it."""
+    return _owns(module) or not any(map(_owns, module.modules()))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in an argument or a result, those in tuples and dictionaries, too."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | Mapping):
+        for held in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(held)
 
 
 class _Signal(NamedTuple):
@@ -79,7 +124,7 @@ def _row(name: str, module: nn.Module, before: _Signal | None, y: Tensor) -> Lay
     if before is not None and len(before.square) == len(after.square):
         alive = (before.square > 0) & (after.square > 0)
         ratio = _mean((after.square / before.square).log()[alive])
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward:
             theory = _linear_theory(module, before, alive)
         elif before.fed and type(module) is nn.ReLU:
             theory = _relu_theory(y.shape[-1], before)

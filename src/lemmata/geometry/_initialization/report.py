@@ -26,6 +26,7 @@ class LayerReport(NamedTuple):
     predicted_std: float | None  #: of a single vector's log ratio, over random weights
     cosine: float | None  #: mean over pairs of outputs
     predicted_cosine: float | None  #: from the cosines of the layer's own inputs
+    parts: int = 0  #: how many of the rows before it are of calls within this one
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +34,7 @@ class InitializationReport:
     """What :func:`inspect_initialization` gives: rows that print as a table, and a picture."""
 
     rows: tuple[LayerReport, ...]
+    unseen: tuple[tuple[str, str], ...] = ()  #: modules that own parameters and have no row, and why
 
     def __str__(self) -> str:
         cells = [HEADER, *(_cells(row) for row in self.rows)]
@@ -43,7 +45,15 @@ class InitializationReport:
             )
             for line in cells
         ]
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join([*(line.rstrip() for line in lines), *self._not_seen()])
+
+    def _not_seen(self) -> list[str]:
+        """A line for each reason."""
+        reasons = dict.fromkeys(why for _, why in self.unseen)
+        names = {
+            why: [name or "the model itself" for name, of in self.unseen if of == why] for why in reasons
+        }
+        return [f"not seen: {', '.join(of)} ({why})" for why, of in names.items()]
 
     def __repr__(self) -> str:
         return str(self)
@@ -53,18 +63,20 @@ class InitializationReport:
             return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
         body = "".join(line(_cells(row), "td") for row in self.rows)
-        return f"<table><thead>{line(HEADER, 'th')}</thead><tbody>{body}</tbody></table>"
+        unseen = "".join(f"<p>{html.escape(text)}</p>" for text in self._not_seen())
+        return f"<table><thead>{line(HEADER, 'th')}</thead><tbody>{body}</tbody></table>{unseen}"
 
     def plot(self) -> Figure:
         """Two panels over the layers: the norm so far and the mean cosine, measured and by the theory.
 
-        Where the theory says nothing of a layer, its curve of the norm takes the step that was measured. The
+        Where the theory says nothing of a layer, its curve of the norm takes the step that was measured. A
+        row that has parts is left out, as its steps are theirs. The
         band is two standard deviations, of a single vector, on each side; a mean over vectors scatters less.
 
         Raises:
             ImportError: matplotlib, which only this method needs, is not installed.
         """
-        return _plot(self.rows)
+        return _plot(tuple(row for row in self.rows if not row.parts))
 
 
 HEADER = ("layer", "kind", "output", "rms", "log ratio", "theory", "± sd", "cosine", "theory")

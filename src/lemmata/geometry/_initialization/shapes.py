@@ -15,6 +15,14 @@ def matrix(name: str, value: Tensor) -> None:
         raise ValueError(f"{name} must have at least 2 dimensions, got shape {tuple(value.shape)}")
 
 
+def not_nan(name: str, value: float) -> float:
+    """``value`` as a float; TypeError unless it is a real number, ValueError for NaN."""
+    size = check.number(name, value)
+    if math.isnan(size):
+        raise ValueError(f"{name} must be a number, got {value}")
+    return size
+
+
 def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs an output sums, and how many outputs an input reaches, by the shape of a weight.
 

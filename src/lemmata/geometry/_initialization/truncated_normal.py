@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
+from lemmata.geometry._initialization.shapes import not_nan
 from lemmata.numerics.precision import compute_dtype
 
 __all__ = ["truncated_normal_"]
@@ -54,7 +55,8 @@ def truncated_normal_(
         (0.02, 2.2737)
     """
     check.floating("tensor", tensor)
-    std, mean = check.number("std", std), check.number("mean", mean)
+    check.generator("generator", generator)
+    std, mean = check.number("std", std), not_nan("mean", mean)
     if not 0 <= std < math.inf:
         raise ValueError(f"std must be finite and at least 0, got {std}")
     low, high = check.number("a", a), check.number("b", b)

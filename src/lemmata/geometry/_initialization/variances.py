@@ -3,6 +3,7 @@
 import math
 
 from lemmata import _arguments as check
+from lemmata.geometry._initialization.shapes import not_nan
 
 __all__ = ["init_variance", "residual_scale"]
 
@@ -70,7 +71,7 @@ def init_variance(
     check.choice("nonlinearity", nonlinearity, SQUARED_GAINS)
     gain = SQUARED_GAINS[nonlinearity]
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else check.number("param", param)
+        slope = 0.01 if param is None else not_nan("param", param)
         gain /= 1 + slope * slope
     elif param is not None:
         raise ValueError(f"param must be None for nonlinearity {nonlinearity!r}, which has none, got {param}")

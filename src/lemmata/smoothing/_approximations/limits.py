@@ -1,17 +1,16 @@
 """What the functions of this chapter are computed in, and what happens at the ends of its range."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.top_k import ROOM
 
-__all__ = ["ROOM", "above", "as_elements", "as_rows", "constant", "in_range", "sigmoid"]
-
-# Between the sharpness, or 1 / temperature, and the largest number: second derivatives add some of them.
-ROOM = 2.0**20
+__all__ = ["as_elements", "as_rows", "in_range", "one_at", "sigmoid"]
 
 
 def as_elements(x: Tensor, name: str = "x") -> Tensor:
@@ -25,21 +24,21 @@ def as_rows(x: Tensor, dim: int) -> Tensor:
     return x.to(compute_dtype(x)).movedim(dim, -1)
 
 
-def in_range(sharpness: float, x: Tensor) -> float:
-    """The sharpness, within what the dtype of x can multiply; beyond it lies inf."""
-    sharpness = check.positive("sharpness", sharpness, "inf gives the hard operation")
+def one_at(sizes: Sequence[int], dim: int) -> tuple[int, ...]:
+    """The shape of what belongs to a row: one entry along ``dim``, which is not negative."""
+    return (*sizes[:dim], 1, *sizes[dim + 1 :])
+
+
+def in_range(sharpness: float | Tensor, x: Tensor, sizes: Sequence[int]) -> float | Tensor:
+    """The sharpness, within what the dtype of x can multiply; beyond it lies inf. Tensors expand to sizes."""
+    K = check.scale("sharpness", sharpness, "inf gives the hard operation")
     info = torch.finfo(x.dtype)
-    return math.inf if sharpness > info.max / ROOM else max(sharpness, info.tiny)  # 0 times inf is NaN
-
-
-def above(x: Tensor, level: Tensor) -> Tensor:
-    """x - level, where two infinities of one sign are equal: 0, with gradient 0."""
-    return torch.where((x == level) & x.isinf(), 0.0, x - level)
-
-
-def constant(value: Tensor, x: Tensor) -> Tensor:
-    """``value`` with gradient 0 in ``x``; NaN stays."""
-    return torch.where(x.isnan(), x, value)
+    largest = info.max / ROOM
+    if not isinstance(K, Tensor):
+        return math.inf if largest < K else max(K, info.tiny)  # 0 times inf is NaN
+    K = check.broadcast("sharpness", K, sizes)
+    K = torch.where(K > 0, K, math.nan).to(x.dtype).clamp(min=info.tiny)  # where values are not looked at
+    return torch.where(largest < K, math.inf, K)
 
 
 def sigmoid(z: Tensor) -> Tensor:

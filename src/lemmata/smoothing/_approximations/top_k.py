@@ -1,21 +1,23 @@
 """Which entries are the k largest, made smooth: marginals of a random subset, or a projection."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata.numerics.elementary_symmetric import log_symmetric
-from lemmata.numerics.log_space import log_sum_exp, log_times
+from lemmata._torch import readable
+from lemmata.numerics.elementary_symmetric import marginals_of_sorted
+from lemmata.numerics.top_k import share_k
 from lemmata.smoothing._approximations.capped_simplex import capped_simplex
-from lemmata.smoothing._approximations.limits import ROOM, above, as_rows, constant
+from lemmata.smoothing._approximations.limits import as_rows, one_at
 
 __all__ = ["soft_top_k"]
 
 
 def soft_top_k(
-    x: Tensor, k: int, *, temperature: float = 1.0, method: str = "subset", dim: int = -1
+    x: Tensor, k: int, *, temperature: float | Tensor = 1.0, method: str = "subset", dim: int = -1
 ) -> Tensor:
     r"""The indicator of the k largest entries, made smooth: in [0, 1], with sum k, in the order of x.
 
@@ -37,7 +39,8 @@ def soft_top_k(
         k: how many, 0 to n; 0 gives zeros and n ones.
         temperature: :math:`\tau`, in [0, inf). 0 gives the limit, zeros and ones, in which entries that tie
             for the last places share them equally, with gradient 0. Temperatures below a
-            million times the smallest normal number (1e-32 in float32) count as that.
+            million times the smallest normal number (1e-32 in float32) count as that. A tensor broadcasts to
+            the shape of ``x`` with one entry along ``dim``, and gets its gradient.
         method: ``"subset"`` or ``"sigmoid"``.
         dim: the axis of the entries.
 
@@ -45,7 +48,8 @@ def soft_top_k(
         The shape and the dtype of ``x``. Sum, range and order hold up to rounding.
 
     Raises:
-        TypeError: ``x`` not floating point, ``k`` not an int, ``temperature`` not a number.
+        TypeError: ``x`` not floating point, ``k`` not an int, ``temperature`` neither a number nor
+            such a tensor.
         ValueError: no entry along ``dim``; ``k`` not in [0, n]; ``temperature`` negative, NaN or infinite; an
             unknown method.
 
@@ -62,58 +66,34 @@ def soft_top_k(
         tensor([0.3333, 1.0000, 0.3333, 0.3333])
     """
     dim = check.axis("x", x, dim)
-    k, temperature = _checked(k, x.shape[dim], temperature, method)
-    rows = as_rows(x, dim)
-    if k == 0:
-        p = constant(torch.zeros_like(rows), rows)
-    else:
-        entries, order = rows.sort(-1, descending=True)
-        p = _top_k_of_sorted(entries, k, temperature, method)
-        p = torch.zeros_like(p).scatter(-1, order, p)
-    return p.to(x.dtype).movedim(-1, dim)
+    k = _size(k, x.shape[dim])
+    check.choice("method", method, METHODS)
+    temperature = _temperature(temperature, one_at(x.shape, dim))
+    if isinstance(temperature, Tensor):
+        temperature = temperature.movedim(dim, -1)
+    return share_k(as_rows(x, dim), k, temperature, METHODS[method]).to(x.dtype).movedim(-1, dim)
 
 
-def _top_k_of_sorted(x: Tensor, k: int, temperature: float, method: str) -> Tensor:
-    last = x.detach()[..., k - 1 : k]
-    gap = above(x, last)
-    if temperature == 0:
-        higher, level = (gap > 0).to(x.dtype), (gap == 0).to(x.dtype)
-        share = (k - higher.sum(-1, keepdim=True)) / level.sum(-1, keepdim=True)
-        p = constant(higher + share * level, x)
-    else:
-        s = _centred(gap, k, temperature)
-        if k == x.shape[-1]:
-            p = constant(torch.ones_like(s), s)
-        else:
-            p = _subset(s, k) if method == "subset" else capped_simplex(s, k)
-    unknown = x[..., :1].isnan()  # NaN comes first
-    return torch.where(unknown, math.nan, torch.where(last == -math.inf, 0.0, p))
+METHODS = {"subset": marginals_of_sorted, "sigmoid": capped_simplex}
 
 
-def _centred(gap: Tensor, k: int, temperature: float) -> Tensor:
-    """Finite scores: the k-th and the next are as far above 0 as below it."""
-    info = torch.finfo(gap.dtype)
-    top = info.max / 4
-    s = (gap / min(max(temperature, info.tiny * ROOM), info.max)).clamp(-top, top)
-    return s - s.detach()[..., k : k + 1].sum(-1, keepdim=True) / 2  # the k-th is 0; no next one counts as 0
-
-
-def _subset(s: Tensor, k: int) -> Tensor:
-    """The marginals of sorted scores: 1 for the first k, plus the derivative of what all of them change."""
-    n, most = s.shape[-1], min(k, s.shape[-1] - k)
-
-    def log_changes(s: Tensor) -> Tensor:
-        leaving, joining = log_symmetric(-s[..., :k], most), log_symmetric(s[..., k:], most)
-        return log_sum_exp(log_times(leaving, joining)).sum()
-
-    return (torch.arange(n, device=s.device) < k) + torch.func.grad(log_changes)(s)
-
-
-def _checked(k: int, n: int, temperature: float, method: str) -> tuple[int, float]:
-    k, temperature = check.at_least("k", k), check.number("temperature", temperature)
+def _size(k: int, n: int) -> int:
+    k = check.at_least("k", k)
     if k > n:
         raise ValueError(f"k must be at most the number of entries {n}, got {k}")
-    if not 0 <= temperature < math.inf:
-        raise ValueError(f"temperature must be in [0, inf), 0 being the hard operation; got {temperature}")
-    check.choice("method", method, ("subset", "sigmoid"))
-    return k, temperature
+    return k
+
+
+def _temperature(temperature: float | Tensor, sizes: Sequence[int]) -> float | Tensor:
+    """A number in [0, inf), or a tensor of them that is expanded to ``sizes``."""
+    asks = "temperature must be in [0, inf), 0 being the hard operation; got"
+    if not isinstance(temperature, Tensor):
+        temperature = check.number("temperature", temperature)
+        if not 0 <= temperature < math.inf:
+            raise ValueError(f"{asks} {temperature}")
+        return temperature
+    check.floating("temperature", temperature)
+    right = (temperature >= 0) & (temperature < math.inf)
+    if readable(temperature) and not right.all():
+        raise ValueError(f"{asks} {temperature[~right][0].item()}")
+    return torch.where(right, check.broadcast("temperature", temperature, sizes), math.nan)

@@ -2,14 +2,23 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
+from lemmata import _arguments as check
+
 __all__ = ["MinimaxFit", "minimax_fit"]
 
 Residual = Callable[[Tensor, Tensor], Tensor]
+Family = (  # by their number of parameters, so that the types in a lambda are known
+    Callable[[Tensor, Tensor], Tensor]
+    | Callable[[Tensor, Tensor, Tensor], Tensor]
+    | Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    | Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+    | Callable[..., Tensor]
+)
 ROUNDS = 60  # halves an interval to the last bit; the other loops end much earlier, or not at all
 
 
@@ -24,7 +33,7 @@ class MinimaxFit(NamedTuple):
 @torch.no_grad()
 def minimax_fit(
     f: Callable[[Tensor], Tensor],
-    g: Callable[..., Tensor],
+    g: Family,
     initial: Sequence[float],
     domain: tuple[float, float],
 ) -> MinimaxFit:
@@ -53,7 +62,9 @@ def minimax_fit(
         Parameters, error and points, as float64 on the CPU. Where g meets f to rounding there are no points.
 
     Raises:
-        ValueError: a domain or initial parameters that are not as above; f or g is not finite there.
+        TypeError: f or g is no function, or gives no tensor; domain or initial parameters are no numbers.
+        ValueError: a domain or initial parameters that are not as above; f or g is not finite there, or of
+            another shape.
         RuntimeError: the error does not alternate m + 1 times (parameters that do the same, or a bad start);
             it does but is no minimum (the Haar property fails); or the exchange does not converge.
 
@@ -64,11 +75,16 @@ def minimax_fit(
         >>> round(fit.error, 6), fit.points.round(decimals=4).tolist()
         (0.105933, [0.0, 0.5413, 1.0])
     """
+    check.function("f", f)
+    check.function("g", g)
     theta, grid = _checked(initial, domain)
+    family = cast("Callable[..., Tensor]", g)
 
     def residual(x: Tensor, theta: Tensor) -> Tensor:
-        return (f(x) - g(x, *theta)).expand(x.shape)
+        return (f(x) - family(x, *theta)).expand(x.shape)
 
+    check.broadcast("f(x)", f(grid), grid.shape)
+    check.broadcast("g(x, ...)", family(grid, *theta), grid.shape)
     if not residual(grid, theta).isfinite().all():
         raise ValueError(f"f and g must be finite on the domain {domain}, at {theta.tolist()} they are not")
     theta = _newton(residual, grid, theta)  # least squares: where to start, not what is asked for
@@ -107,7 +123,7 @@ def _checked(initial: Sequence[float], domain: tuple[float, float]) -> tuple[Ten
 def _numbers(name: str, values: Sequence[float]) -> Tensor:
     try:
         return torch.tensor([float(v) for v in values], dtype=torch.float64)
-    except TypeError:
+    except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} must be a sequence of numbers, got {values!r}") from None
 
 

@@ -1,0 +1,265 @@
+"""Numbers for integrals, sums and limits that are believed only when two ways of computing them agree.
+
+SymPy's own evaluation goes wrong without a word: 1.14 gives -4.0 for Dirichlet's integral of sin(t)/t over the
+half-line. Here an integral is cut at its kinks and poles and computed over two different sets of pieces, an
+infinite sum and a limit are compared with what leads up to them. What does not agree is NaN, which
+tells nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mpmath
+import sympy as sp
+from mpmath import mp
+
+__all__ = ["integral", "limit", "series"]
+
+DIGITS = 64  # at which integrals are computed
+CHECKED = 24  # digits at which the second way is computed
+DIGITS_MET = 15  # to which two ways must agree, or nearly
+MANY = 400  # terms up to which a finite sum is added one by one
+KINKS = (sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside, sp.Piecewise, sp.log, sp.floor, sp.ceiling)
+Number = Any  # mpf or mpc
+Function = Callable[[Number], Number]
+Known = tuple[sp.Expr, int]  # a number, and how many of its digits are known
+NOTHING: Known = (sp.nan, 0)
+
+
+def integral(expr: sp.Integral) -> Known:
+    """The number of a definite integral without free symbols, and how many digits two ways agree to."""
+    single = len(expr.limits) == 1
+    with mpmath.workdps(DIGITS if single else DIGITS_MET + 5):
+        found = _nested(expr.function.doit(), list(expr.limits), {})
+        return NOTHING if found is None else (_sympy(found[0], mp.dps), found[1])
+
+
+def series(expr: sp.Sum | sp.Product) -> Known:
+    """The number of a sum or product without free symbols: term by term, or, when infinite, by two methods."""
+    if len(expr.limits) != 1:
+        return NOTHING
+    ((k, low, high),) = expr.limits
+    join = sp.Add if isinstance(expr, sp.Sum) else sp.Mul
+    if low.is_Integer and high.is_Integer and abs(high - low) <= MANY:
+        if high >= low - 1:
+            terms = (sp.N(expr.function.subs(k, j), DIGITS) for j in range(int(low), int(high) + 1))
+            return join(*terms), DIGITS
+        inside = join(*(expr.function.subs(k, j) for j in range(int(high) + 1, int(low))))
+        return sp.N(-inside if isinstance(expr, sp.Sum) else 1 / inside, DIGITS), DIGITS  # Karr's convention
+    if (fast := _fast(expr, k, low, high)) is not None:
+        return fast, DIGITS - 4
+    try:
+        found = sp.N(expr, DIGITS + 6)
+    except Exception:  # it diverges, or SymPy has no method for it
+        return NOTHING
+    known = found.is_number and found.is_finite and _approached(expr, found)
+    return (found, DIGITS) if known else NOTHING
+
+
+def _fast(expr: sp.Sum | sp.Product, k: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr | None:
+    """A sum whose terms die out at least geometrically, added up until they do."""
+    if isinstance(expr, sp.Product) or not low.is_Integer or high is not sp.oo:
+        return None
+    term, total, before = _function(k, expr.function), mp.zero, mp.inf
+    with mpmath.workdps(DIGITS + 6):
+        for j in range(4000):
+            last = term(mpmath.mpf(int(low) + j))
+            total += last
+            if j > 9 and abs(last) < mpmath.mpf(10) ** -DIGITS / 1000 and abs(last) <= 0.97 * before:
+                return _sympy(total, DIGITS)
+            if j == 150 and not abs(last) < 1e-3:
+                return None
+            before = abs(last) or before
+    return None
+
+
+def _approached(expr: sp.Sum | sp.Product, found: sp.Expr) -> bool:
+    """Whether partial sums (or products) come nearer and nearer to the number that SymPy found."""
+    ((k, low, high),) = expr.limits
+    if not low.is_Integer or high is not sp.oo:
+        return True
+    try:
+        with mpmath.workdps(20):
+            goal, term = mpmath.mpmathify(found), sp.lambdify(k, expr.function, "mpmath")
+            join, total = (operator.add, mp.zero) if isinstance(expr, sp.Sum) else (operator.mul, mp.one)
+            gaps = []
+            for j in range(2000):
+                total = join(total, term(mpmath.mpf(int(low) + j)))
+                if j in (200, 1999):
+                    gaps.append(abs(total - goal))
+            return bool(gaps[1] <= max(0.9 * gaps[0], mpmath.mpf(10) ** -12 * (1 + abs(goal))))
+    except Exception:  # no number there
+        return False
+
+
+def limit(expr: sp.Limit) -> Known:
+    """The number of a limit, if the values on the way come nearer to it."""
+    body, x, x0, direction = expr.args
+    found = sp.N(expr.doit(), DIGITS + 6)
+    if not found.is_finite:
+        return NOTHING
+    step = -1 if str(direction) == "-" else 1
+    tiny = [sp.Rational(1, 10**k) for k in (20, 40)]
+    places = [x0 + step * h if x0.is_finite else sp.sign(x0) / h for h in tiny]
+    try:
+        gaps = [abs(sp.N(body.subs(x, place), DIGITS, maxn=2000) - found) for place in places]
+        nearer = gaps[1] <= max(gaps[0] * sp.Rational(7, 10), sp.Float(10) ** -DIGITS_MET)
+    except Exception:  # no number there, or none that can be compared
+        return NOTHING
+    return (found, DIGITS) if nearer else NOTHING
+
+
+def _nested(
+    body: sp.Expr, limits: list[sp.Tuple], known: dict[sp.Symbol, sp.Expr]
+) -> tuple[Number, int] | None:
+    """The integral over the last limit of the integral over the others, and its digits."""
+    *inner, (t, low, high) = limits
+    low, high = (_number(sp.sympify(end).subs(known)) for end in (low, high))
+    if low == high:
+        return mp.zero, mp.dps
+    if inner:
+
+        def f(v: Number) -> Number:
+            found = _nested(body, inner, {**known, t: _sympy(v, mp.dps)})
+            return mp.nan if found is None else found[0]
+    else:
+        body = body.subs(known)
+        f = _function(t, body)
+    sign, (low, high) = (1, (low, high)) if low < high else (-1, (high, low))
+    cuts = _cuts(body, t, low, high)
+    ways = []
+    for share in (mp.mpf(1) / 3, mp.mpf(4) / 7)[: 1 if known else 2]:  # the outermost integral is done twice
+        pieces = [piece for a, b in itertools.pairwise(cuts) for piece in _halves(a, b, share)]
+        with mpmath.workdps(min(mp.dps, CHECKED) if ways else mp.dps):  # the second way is a check, and cheap
+            ways.append(mpmath.fsum(mpmath.quad(f, piece) for piece in pieces))
+    digits = _agreement(*ways) if len(ways) == 2 else mp.dps
+    if digits < DIGITS_MET - 3 and not inner and low != -mp.inf and high == mp.inf:
+        ways, digits = _oscillating(f, body, t, low)
+    return (sign * ways[0], digits) if digits >= DIGITS_MET - 3 else None
+
+
+def _halves(a: Number, b: Number, share: Number) -> list[list[Number]]:
+    if a == -mp.inf and b == mp.inf:
+        middle = 4 * share - 2
+    elif b == mp.inf:
+        middle = a + 3 * share
+    elif a == -mp.inf:
+        middle = b - 3 * share
+    else:
+        middle = a + (b - a) * share
+    return [[a, middle], [middle, b]]
+
+
+def _oscillating(f: Function, body: sp.Expr, t: sp.Symbol, low: Number) -> tuple[list[Number], int]:
+    """To infinity, where the zeros of a sine or cosine of c*t**k cut the tail into parts of changing sign."""
+    waves = {w.args[0] for w in body.atoms(sp.sin, sp.cos) if w.has(t)}
+    if len(waves) != 1:
+        return [], 0
+    c, power = waves.pop().as_independent(t, as_Add=False)
+    k = power.as_base_exp()[1] if power.as_base_exp()[0] == t else sp.nan
+    if not (k.is_positive and c.is_real):
+        return [], 0
+    ways = []
+    with mpmath.workdps(DIGITS_MET + 1):
+        rate, order = abs(_number(c)), _number(k)
+        start = max(low, mp.zero)
+        for shift in (0, mp.mpf(1) / 2):
+
+            def zeros(n: int, shift: Number = shift) -> Number:
+                return (start**order + (n + shift) * mp.pi / rate) ** (1 / order)
+
+            try:
+                first = zeros(1)
+                tail = mpmath.nsum(lambda n: mpmath.quad(f, [zeros(n), zeros(n + 1)]), [1, mp.inf])  # noqa: B023
+                ways.append(mpmath.quad(f, [low, start, first]) + tail)
+            except Exception:  # no convergence
+                return [], 0
+        return ways, _agreement(*ways)
+
+
+def _agreement(first: Number, second: Number) -> int:
+    """The number of digits (after the point, for numbers below 1) to which two numbers agree."""
+    if not (mpmath.isfinite(first) and mpmath.isfinite(second)):
+        return 0
+    gap = abs(first - second) / max(1, abs(first))
+    return mp.dps if gap == 0 else int(min(mp.dps, -mpmath.log10(gap)))
+
+
+def _cuts(body: sp.Expr, t: sp.Symbol, low: Number, high: Number) -> list[Number]:
+    """The ends, and the places between them where a kink, a jump or a pole may lie: sign changes on a grid."""
+    suspects = [a for part in body.atoms(*KINKS) for a in _arguments(part)]
+    suspects += [p.base for p in body.atoms(sp.Pow) if p.has(t) and not p.exp.is_nonnegative]
+    places: set[Number] = set()
+    for suspect in suspects:
+        if suspect.free_symbols == {t}:
+            places |= set(_sign_changes(_function(t, suspect), low, high))
+    return [low, *sorted(p for p in places if low < p < high), high]
+
+
+def _arguments(part: sp.Basic) -> Sequence[sp.Expr]:
+    if isinstance(part, sp.Piecewise):
+        return [r.lhs - r.rhs for r in part.atoms(sp.core.relational.Relational)]
+    if isinstance(part, (sp.Max, sp.Min)):
+        return [a - b for i, a in enumerate(part.args) for b in part.args[:i]]
+    return part.args[:1]
+
+
+def _sign_changes(f: Function, low: Number, high: Number) -> list[Number]:
+    def place(share: Number) -> Number:
+        if mpmath.isinf(low) or mpmath.isinf(high):
+            whole = mpmath.isinf(low) and mpmath.isinf(high)
+            v = mpmath.tan(mp.pi * (share - 0.5)) if whole else share / (1 - share)
+            return v if whole else low + v if mpmath.isinf(high) else high - v
+        return low + (high - low) * share
+
+    with mpmath.workdps(DIGITS_MET):
+        grid = [place(mp.mpf(2 * i + 1) / 254) for i in range(127)]
+        values = [f(v) for v in grid]
+    found = []
+    for a, b, fa, fb in zip(grid, grid[1:], values, values[1:], strict=False):
+        if mpmath.im(fa) == 0 == mpmath.im(fb) and mpmath.re(fa) * mpmath.re(fb) < 0:
+            found.append(_bisect(f, a, b))
+        elif fa == 0:
+            found.append(a)
+    return found
+
+
+def _bisect(f: Function, a: Number, b: Number) -> Number:
+    try:
+        return mpmath.findroot(f, (a, b), solver="anderson", tol=mp.mpf(10) ** (-2 * mp.dps + 10))
+    except Exception:
+        rising = f(b) > 0
+        for _ in range(4 * mp.dps):
+            middle = (a + b) / 2
+            a, b = (a, middle) if (f(middle) > 0) == rising else (middle, b)
+        return (a + b) / 2
+
+
+def _function(t: sp.Symbol, body: sp.Expr) -> Function:
+    raw = sp.lambdify(t, body, "mpmath")
+
+    def f(v: Number) -> Number:
+        try:
+            return mpmath.mpmathify(raw(v))
+        except (ZeroDivisionError, ValueError, OverflowError):
+            return mp.nan
+
+    return f
+
+
+def _number(end: sp.Expr) -> Number:
+    if end.is_infinite:
+        return mp.inf if end.is_extended_positive else -mp.inf
+    return mpmath.mpmathify(sp.N(end, mp.dps))
+
+
+def _sympy(v: Number, digits: int) -> sp.Expr:
+    if not mpmath.isfinite(v):
+        return sp.nan
+    v = mpmath.mpmathify(v)
+    real = sp.Float(mpmath.re(v), digits)
+    return real if mpmath.im(v) == 0 else real + sp.I * sp.Float(mpmath.im(v), digits)
