@@ -29,7 +29,6 @@ LAYOUT = re.compile(  # commands that say how a formula looks or reads, not of w
 EVERYWHERE = {"e", "i", "d", "h", "Theta"}  # constants, indices, differentials, and what every rate prints
 TODAY = {  # statements of before this check, in other letters than their evidence; the list only gets shorter
     "angles-effective", "angles-sample", "bias-skewness", "hsic-cross-covariance", "hsic-nystrom",
-    "initialization-qr",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import torch
 from helpers import DEVICES, INF, Draw, assert_close, column, derivatives
 from mpmath import mp
 
-from lemmata.numerics.elementary_symmetric import log_symmetric
+from lemmata.numerics.elementary_symmetric import log_symmetric, marginals_of_sorted
 
 mp.dps = 40
 pytestmark = pytest.mark.parametrize("device", DEVICES)
@@ -45,6 +45,20 @@ def test_all_sizes_agree_with_sums_over_subsets(device):
             log = log_symmetric(x, k)
             assert log.shape == (k + 1,)
             assert_close(log.exp(), exact, 1e-13)
+
+
+def test_marginals_agree_with_sums_over_subsets(device):
+    for n in (2, 3, 5, 8):
+        s = Draw(n, device).normal(n, scale=3.0).sort(descending=True).values
+        for k in range(1, n):
+            centred = s - (s[k - 1] + s[k]) / 2
+            x = [mp.exp(mp.mpf(v)) for v in centred.tolist()]
+            weights = {
+                chosen: mp.fprod(x[i] for i in chosen) for chosen in itertools.combinations(range(n), k)
+            }
+            total = mp.fsum(weights.values())
+            exact = [mp.fsum(w for chosen, w in weights.items() if i in chosen) / total for i in range(n)]
+            assert_close(marginals_of_sorted(centred, k), exact, 1e-13)
 
 
 # ------------------------------------------------------------------- failure: infinite variables

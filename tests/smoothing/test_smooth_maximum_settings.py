@@ -7,7 +7,6 @@ from mpmath import mp
 
 from lemmata.smoothing import boltzmann_maximum, logsumexp_maximum, mellowmax, p_norm_maximum, smooth_abs
 
-mp.dps = 40
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 SOFT = [logsumexp_maximum, mellowmax, boltzmann_maximum]
 KINDS = ["logcosh", "sqrt", "softplus", "tanh", "erf"]

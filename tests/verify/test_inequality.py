@@ -1,4 +1,4 @@
-"""Inequalities by calculus, and a few identities with it: what an author wants is shown, what is nearly true is not."""
+"""Inequalities by calculus, and a few identities: what an author wants is shown, the nearly true is not."""
 
 from __future__ import annotations
 

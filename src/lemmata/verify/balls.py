@@ -1,8 +1,8 @@
 """Ball arithmetic: a SymPy expression on a box, enclosed rigorously (python-flint's ``arb``).
 
 Two things of python-flint 0.9 are silently wrong, and not used here or anywhere: fractional powers of
-``fmpq_series``, and ``acb.integral`` of a function that does not heed its flag ``analytic``, whose tight balls miss
-the truth at a branch cut. Integrals are enclosed in ``integrals``, which heeds it.
+``fmpq_series``, and ``acb.integral`` of a function that does not heed its flag ``analytic``, whose tight
+balls miss the truth at a branch cut. Integrals are enclosed in ``integrals``, which heeds it.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def exact(value: Any) -> sp.Expr:
 
 
 def worked_out(expr: sp.Expr) -> sp.Expr:
-    """Derivatives, sums and the like carried out, but no integral: SymPy does not see a pole between the limits."""
+    """Derivatives, sums and the like carried out, but no integral: SymPy does not see a pole inside."""
     integrals = {part: sp.Dummy("integral") for part in _outermost_integrals(expr)}
     if any(d.has(sp.Integral) for d in expr.atoms(sp.Derivative, sp.Sum, sp.Product, sp.Limit)):
         raise ValueError(f"no ball arithmetic for a derivative, sum or limit of an integral: {expr}")

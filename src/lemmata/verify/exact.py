@@ -10,6 +10,7 @@ from typing import Any
 import sympy as sp
 
 from .evidence import Claim, ClaimFailed, Evidence, issue
+from .outcome import NotDecided, Refuted, Vacuous
 
 __all__ = ["expectation", "instances"]
 
@@ -39,13 +40,13 @@ def instances(
         'instances'
     """
     if lhs is rhs:
-        raise ClaimFailed(claim.label, "two functions", "vacuous: both sides are the same object")
+        raise Vacuous(claim.label, "two functions", "vacuous: both sides are the same object")
     rows = []
     for case in cases:
         arguments = case if isinstance(case, tuple) else (case,)
         left, right = (_exact(name, side(*arguments)) for name, side in (("lhs", lhs), ("rhs", rhs)))
         if not _equal(left, right):
-            raise ClaimFailed(claim.label, left, right, f"case {case}")
+            raise _outcome(left, right)(claim.label, left, right, f"case {case}")
         rows.append((case, left))
     if not rows:
         raise ClaimFailed(claim.label, "at least one case", "none")
@@ -127,6 +128,15 @@ def _equal(left: Any, right: Any) -> bool:
     return (
         difference is sp.S.Zero or sp.expand(difference) is sp.S.Zero or sp.simplify(difference) is sp.S.Zero
     )
+
+
+def _outcome(left: Any, right: Any) -> type[ClaimFailed]:
+    """``NotDecided`` for two numbers that were not shown to be equal, and that do not differ to 50 digits."""
+    if isinstance(left, sp.Expr) and isinstance(right, sp.Expr) and not (left - right).free_symbols:
+        gap = sp.N(left - right, 50)
+        if gap.is_number and gap.is_finite and abs(gap) < sp.Rational(1, 10**50):
+            return NotDecided
+    return Refuted
 
 
 def _latex_case(case: Any) -> str:

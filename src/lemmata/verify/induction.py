@@ -9,7 +9,8 @@ from typing import Any
 import sympy as sp
 
 from .comparison import GUARD, allowed, draw, holds
-from .evidence import Claim, ClaimFailed, Evidence, issue
+from .evidence import Claim, Evidence, issue
+from .outcome import Refuted, Vacuous, apart
 from .symbolic import RELATIONS, reduce, refuse_inexact, show
 
 __all__ = ["induction"]
@@ -120,9 +121,9 @@ def _check_recursion(quantity: sp.Symbol, closed: sp.Expr, base: State, step: St
 def _refuse_vacuous(claim: Claim, quantity: sp.Symbol, closed: sp.Expr, step: State) -> None:
     if quantity not in step[quantity].free_symbols:
         found = f"vacuous: the step of {quantity} does not use it: {step[quantity]}"
-        raise ClaimFailed(claim.label, "a recursion", found)
+        raise Vacuous(claim.label, "a recursion", found)
     if step[quantity] == quantity and all(step.get(s, s) == s for s in closed.free_symbols):
-        raise ClaimFailed(claim.label, "a recursion", f"vacuous: the step changes nothing: {step}")
+        raise Vacuous(claim.label, "a recursion", f"vacuous: the step changes nothing: {step}")
 
 
 def _run(
@@ -136,8 +137,9 @@ def _run(
         for count in range(STEPS):
             known = {**fixed, **state}
             if not holds(state[quantity], _number(closed.subs(known)), relation):
-                found = f"false after {count} steps"
-                raise ClaimFailed(claim.label, f"{quantity} {relation} {closed}", found, known)
+                numbers = apart(state[quantity], _number(closed.subs(known)))
+                found = f"false after {count} steps: {numbers}"
+                raise Refuted(claim.label, f"{quantity} {relation} {closed}", found, known)
             state = _follow(step, known, generator)
 
 

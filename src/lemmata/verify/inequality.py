@@ -1,7 +1,7 @@
-"""Inequalities that SymPy's assumptions alone do not see: calculus in one variable, a few transformations in more.
+"""Inequalities that SymPy's assumptions alone do not see: calculus in one variable, transformations in more.
 
-Every transformation is an equivalence on the domain (a positive symbol is a square, a real one is a logarithm of a
-square, log is increasing), a case distinction that leaves no case out, or it proves more than was asked.
+Every transformation is an equivalence on the domain (a positive symbol is a square, a real one is a logarithm
+of a square, log is increasing), a case distinction that leaves no case out, or it proves more than was asked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Domain = Mapping[sp.Symbol, Interval]
 
 
 def shown_above(f: sp.Expr, strict: bool, domain: Domain, seconds: float) -> str | None:
-    """How f >= 0 (> 0 if ``strict``) was proved for all real values that the symbols may take; None if it was not."""
+    """How f >= 0 (> 0 if ``strict``) was proved for all values of the symbols; None if it was not."""
     until = time.monotonic() + seconds
     symbols = sorted(f.free_symbols, key=str)
     if not symbols or not all(s.is_real or s in domain for s in symbols):
@@ -115,7 +115,7 @@ def _without_kinks(f: sp.Expr, x: sp.Symbol, interval: Interval, strict: bool, p
 
 
 def _several(f: sp.Expr, strict: bool, until: float) -> bool:
-    """Whether one of a few transformations of f has the sign by assumptions, or depends on one variable only."""
+    """Whether a transformation of f has the sign by assumptions, or by calculus in its one variable."""
     for transform in (lambda e: e, sp.factor, _squares, _logarithms, _peeled, _peeled_and_squared):
         if time.monotonic() > until:
             return False
@@ -174,7 +174,7 @@ def _peeled_and_squared(f: sp.Expr) -> sp.Expr:
 
 
 def _quadratic_form(f: sp.Expr) -> bool:
-    """A polynomial of degree 2 in real symbols, v^T Q v with v = (1, x, y, ...), is >= 0 when Q is semidefinite."""
+    """A polynomial of degree 2, v^T Q v with v = (1, x, y, ...), is >= 0 when Q is positive semidefinite."""
     symbols = sorted(f.free_symbols, key=str)
     if not symbols or not f.is_polynomial(*symbols) or sp.Poly(f, *symbols).total_degree() > 2:
         return False
@@ -186,7 +186,7 @@ def _quadratic_form(f: sp.Expr) -> bool:
 
 
 def _compressed(f: sp.Expr) -> Iterator[sp.Expr]:
-    """f in one new symbol, where it depends on the others through one expression only: more than was asked."""
+    """f in one new symbol, where it depends on the others through one expression: more than was asked."""
     if len(f.free_symbols) < 2:
         yield f
         return

@@ -1,12 +1,13 @@
 """Integrals in ball arithmetic: python-flint's ``acb.integral``, always with the analytic flag.
 
-When the flag is set, a function must return NaN unless it is analytic on the whole ball that it is given. Without
-that, python-flint 0.9 returns tight balls that miss the integral across a branch cut.
+When the flag is set, a function must return NaN unless it is analytic on the whole ball that it is given.
+Without that, python-flint 0.9 returns tight balls that miss the integral across a branch cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import flint
 import sympy as sp
@@ -17,24 +18,35 @@ __all__ = ["integral_ball"]
 ENTIRE = ("exp", "sin", "cos", "sinh", "cosh", "erf", "erfc", "erfi")
 MEROMORPHIC = ("tan", "cot", "sec", "csc", "tanh", "coth", "sech", "csch", "gamma", "digamma")
 Ball = Callable[[sp.Expr, Mapping[sp.Symbol, arb]], arb]
-NAN = acb(arb.nan(), arb.nan())
+EVALUATIONS = 5000
 
 
 def integral_ball(expr: sp.Integral, values: Mapping[sp.Symbol, arb], ball: Ball) -> arb:
     """Enclosure of a definite integral over one variable; not finite where a pole lies between the limits."""
     if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
         raise ValueError(f"no ball arithmetic for {expr}: it takes one variable and two limits")
-    ((t, low, high),) = expr.limits
+    ((_, low, high),) = expr.limits
     if low.is_infinite or high.is_infinite:
         raise ValueError(f"no ball arithmetic for {expr}: the limits must be finite")
-    body = expr.function.doit()
+    if not expr.free_symbols:
+        return _constant(expr, ball, flint.ctx.prec)
+    return _enclosed(expr, values, ball)
+
+
+@cache
+def _constant(expr: sp.Integral, ball: Ball, bits: int) -> arb:  # the same on every box
+    return _enclosed(expr, {}, ball)
+
+
+def _enclosed(expr: sp.Integral, values: Mapping[sp.Symbol, arb], ball: Ball) -> arb:
+    ((t, low, high),) = expr.limits
+    body, ends = expr.function.doit(), [acb(ball(end, values)) for end in (low, high)]
     known = {s: acb(v) for s, v in values.items() if s != t}
 
     def f(z: acb, analytic: bool) -> acb:
         return _complex(body, {**known, t: z}, analytic)
 
-    ends = [acb(ball(end, values)) for end in (low, high)]
-    found = acb.integral(f, *ends, abs_tol=arb(2) ** -100, rel_tol=arb(2) ** -100, eval_limit=20_000)
+    found = acb.integral(f, *ends, abs_tol=arb(2) ** -100, rel_tol=arb(2) ** -100, eval_limit=EVALUATIONS)
     return found.real if found.imag.contains(0) else arb.nan()
 
 

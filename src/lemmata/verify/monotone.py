@@ -1,4 +1,4 @@
-"""Inequalities in one real variable, by calculus: f >= 0 on an open interval, by signs of derivatives and limits.
+"""Inequalities in one real variable: f >= 0 on an open interval, by signs of derivatives and limits.
 
 Each rule is a theorem on an open interval (a, b), finite or not, for an f that is smooth there:
 
@@ -37,7 +37,7 @@ class Prover:
         self.known: dict[tuple[sp.Expr, Interval, bool, int], bool] = {}
 
     def above(self, f: sp.Expr, interval: Interval, strict: bool, depth: int = 4) -> bool:
-        """Whether f >= 0 (> 0 if ``strict``) on the open interval was proved. False only means: not proved."""
+        """Whether f >= 0 (> 0 if ``strict``) on the open interval was proved. False means: not proved."""
         if time.monotonic() > self.until:
             return False
         key = (f, interval, strict, depth)
@@ -247,7 +247,7 @@ def inner(interval: Interval) -> sp.Expr:
 
 
 def constant_above(c: sp.Expr, strict: bool) -> bool:
-    """Whether a constant is proved to be >= 0 (> 0 if ``strict``): by assumptions, by a ball, or exactly 0."""
+    """Whether a constant is proved to be >= 0 (> 0 if ``strict``): by assumptions, by a ball, or it is 0."""
     if c.is_extended_positive or (not strict and c.is_nonnegative):
         return True
     if c.is_extended_negative or c.free_symbols:

@@ -1,7 +1,7 @@
-"""The outcomes of a check that does not hold: refuted, not decided, or nothing said; three words for three things.
+"""The outcomes of a check that does not hold, three words for three things.
 
-*Refuted* means that the sides differ, and where. *Not decided* means that no difference was found, and no proof
-either: it says nothing against the claim. A *vacuous* claim would be true of anything.
+*Refuted* means that the sides differ, and where. *Not decided* means that no difference was found, and no
+proof either: it says nothing against the claim. A *vacuous* claim would be true of anything.
 """
 
 from __future__ import annotations

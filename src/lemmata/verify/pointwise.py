@@ -1,8 +1,8 @@
 """Both sides of a claim, as they were given, at points: numbers look over the simplifier's shoulder.
 
-The points have every property that the symbols are assumed to have: some special ones first (0, 1, -1, and the
-numbers at which a case begins), which only refute; then random ones. Derivatives are evaluated by finite
-differences, integrals, sums and limits by two ways that must agree (``quadrature``).
+The points have every property that the symbols are assumed to have: where there are cases, special ones first
+(0, 1, -1, and the numbers at which a case begins), which only refute; then random ones. Derivatives are
+evaluated by finite differences, integrals, sums and limits by two ways that must agree (``quadrature``).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _is_tiny(number: sp.Expr) -> bool:
 
 
 def _special(symbols: Sequence[sp.Symbol], sides: Sequence[sp.Expr], domain: Domain) -> Iterator[Point]:
-    """Points at which cases begin and powers are 0 or 1; where no derivative or integral stands in the way."""
+    """Points at which cases begin, or 0, 1, -1; where no derivative or integral stands in the way."""
     if any(side.has(sp.Derivative, sp.Limit, ExprWithLimits) for side in sides):
         return
     if not any(side.has(*CASES) for side in sides):
@@ -131,8 +131,8 @@ def _special(symbols: Sequence[sp.Symbol], sides: Sequence[sp.Expr], domain: Dom
     numbers = [number for r in relations for number in r.args if number.is_number and number.is_finite]
     wanted = list(dict.fromkeys([*numbers, sp.S.Zero, sp.S.One, sp.S.NegativeOne]))
     choices = [[v for v in wanted if allowed(v, s) and _inside(v, domain.get(s))] for s in symbols]
-    for numbers in itertools.islice(itertools.product(*choices), SPECIAL if symbols else 0):
-        yield dict(zip(symbols, numbers, strict=True))
+    for chosen in itertools.islice(itertools.product(*choices), SPECIAL if symbols else 0):
+        yield dict(zip(symbols, chosen, strict=True))
 
 
 def _inside(v: sp.Expr, interval: Sequence[object] | None) -> bool:

@@ -1,9 +1,9 @@
 """Numbers for integrals, sums and limits that are believed only when two ways of computing them agree.
 
-SymPy's own evaluation goes wrong without a word: 1.14 gives -4.0 for Dirichlet's integral of sin(t)/t over the
-half-line. Here an integral is cut at its kinks and poles and computed over two different sets of pieces, an
-infinite sum and a limit are compared with what leads up to them. What does not agree is NaN, which
-tells nothing.
+SymPy's own evaluation goes wrong without a word: 1.14 gives -4.0 for Dirichlet's integral of sin(t)/t over
+the half-line. Here an integral is cut at its kinks and poles and computed over two different sets of pieces,
+an infinite sum and a limit are compared with what leads up to them. What does not agree is NaN, which tells
+nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def integral(expr: sp.Integral) -> Known:
 
 
 def series(expr: sp.Sum | sp.Product) -> Known:
-    """The number of a sum or product without free symbols: term by term, or, when infinite, by two methods."""
+    """The number of a sum or product without free symbols: term by term, or, when infinite, by two ways."""
     if len(expr.limits) != 1:
         return NOTHING
     ((k, low, high),) = expr.limits
@@ -103,13 +103,16 @@ def limit(expr: sp.Limit) -> Known:
     if not found.is_finite:
         return NOTHING
     step = -1 if str(direction) == "-" else 1
-    tiny = [sp.Rational(1, 10**k) for k in (20, 40)]
-    places = [x0 + step * h if x0.is_finite else sp.sign(x0) / h for h in tiny]
-    try:
-        gaps = [abs(sp.N(body.subs(x, place), DIGITS, maxn=2000) - found) for place in places]
-        nearer = gaps[1] <= max(gaps[0] * sp.Rational(7, 10), sp.Float(10) ** -DIGITS_MET)
-    except Exception:  # no number there, or none that can be compared
-        return NOTHING
+    f = _function(x, body)  # in floating point: (1 + 1/x)**x at the exact 10**40 would never end
+    with mpmath.workdps(2 * DIGITS):
+        goal = mpmath.mpmathify(found)
+        tiny = [step * mp.mpf(10) ** -k for k in (20, 40)]
+        places = [_number(x0) + h if x0.is_finite else sp.sign(x0) / abs(h) for h in tiny]
+        try:
+            gaps = [abs(f(mpmath.mpmathify(place)) - goal) for place in places]
+        except Exception:  # no number there
+            return NOTHING
+        nearer = gaps[1] <= max(0.7 * gaps[0], mp.mpf(10) ** -DIGITS_MET)
     return (found, DIGITS) if nearer else NOTHING
 
 
@@ -121,17 +124,16 @@ def _nested(
     low, high = (_number(sp.sympify(end).subs(known)) for end in (low, high))
     if low == high:
         return mp.zero, mp.dps
-    if inner:
 
-        def f(v: Number) -> Number:
-            found = _nested(body, inner, {**known, t: _sympy(v, mp.dps)})
-            return mp.nan if found is None else found[0]
-    else:
-        body = body.subs(known)
-        f = _function(t, body)
+    def of_inner(v: Number) -> Number:
+        found = _nested(body, inner, {**known, t: _sympy(v, mp.dps)})
+        return mp.nan if found is None else found[0]
+
+    body = body.subs(known)
+    f = of_inner if inner else _function(t, body)
     sign, (low, high) = (1, (low, high)) if low < high else (-1, (high, low))
     cuts = _cuts(body, t, low, high)
-    ways = []
+    ways: list[Number] = []
     for share in (mp.mpf(1) / 3, mp.mpf(4) / 7)[: 1 if known else 2]:  # the outermost integral is done twice
         pieces = [piece for a, b in itertools.pairwise(cuts) for piece in _halves(a, b, share)]
         with mpmath.workdps(min(mp.dps, CHECKED) if ways else mp.dps):  # the second way is a check, and cheap
@@ -174,7 +176,7 @@ def _oscillating(f: Function, body: sp.Expr, t: sp.Symbol, low: Number) -> tuple
 
             try:
                 first = zeros(1)
-                tail = mpmath.nsum(lambda n: mpmath.quad(f, [zeros(n), zeros(n + 1)]), [1, mp.inf])  # noqa: B023
+                tail = mpmath.nsum(lambda n: mpmath.quad(f, [zeros(n), zeros(n + 1)]), [1, mp.inf])
                 ways.append(mpmath.quad(f, [low, start, first]) + tail)
             except Exception:  # no convergence
                 return [], 0
@@ -190,7 +192,7 @@ def _agreement(first: Number, second: Number) -> int:
 
 
 def _cuts(body: sp.Expr, t: sp.Symbol, low: Number, high: Number) -> list[Number]:
-    """The ends, and the places between them where a kink, a jump or a pole may lie: sign changes on a grid."""
+    """The ends, and the places between them where a kink, a jump or a pole may lie: sign changes."""
     suspects = [a for part in body.atoms(*KINKS) for a in _arguments(part)]
     suspects += [p.base for p in body.atoms(sp.Pow) if p.has(t) and not p.exp.is_nonnegative]
     places: set[Number] = set()

@@ -1,4 +1,4 @@
-"""The steps by which a difference is reduced to the object 0; each must be right for all values of the symbols."""
+"""The steps by which a difference is reduced to the object 0; each is right for all values of the symbols."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def binomial_sums(expr: sp.Expr) -> sp.Expr:
 
 
 def _binomial_sum(total: sp.Sum) -> sp.Expr:
-    """The binomial theorem: terms with t(k+1)/t(k) = z (n-k)/(k+1), k from 0 to n, add up to t(0) (1+z)**n."""
+    """Terms with t(k+1)/t(k) = z (n-k)/(k+1), for k from 0 to n, add up to t(0) (1+z)**n."""
     if len(total.limits) != 1:
         return total
     ((k, low, n),) = total.limits
@@ -48,7 +48,7 @@ def _denest(expr: sp.Expr) -> sp.Expr:
 
 
 def _arctangents(expr: sp.Expr) -> sp.Expr:
-    """sum of n_i atan(a_i) + c pi, a constant: 0 when it is below pi in size and prod (1 + i a_i)**n_i fits."""
+    """sum of n_i atan(a_i) + c pi, a constant: 0 when it is small and prod (1 + i a_i)**n_i fits."""
     expr = sp.expand(expr)
     turn, angle = sp.S.One, sp.S.Zero
     if expr.free_symbols or not expr.has(sp.atan):
@@ -114,7 +114,7 @@ REDUCTIONS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
 
 def confined(expr: sp.Expr, domain: dict[sp.Symbol, tuple[sp.Expr, sp.Expr]]) -> sp.Expr:
     """The expression on a domain: cases that the domain decides are decided, and each symbol is written as a
-    function of a positive one, (a + b u)/(1 + u) for the interval (a, b), so that its assumptions are known."""
+    function of a positive one, (a + b u)/(1 + u) for the interval (a, b), so that its sign is known."""
     for s, (low, high) in domain.items():
         real, inside = sp.Dummy(s.name, real=True), sp.Interval.open(low, high)
         expr = expr.replace(

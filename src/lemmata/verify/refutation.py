@@ -9,9 +9,10 @@ from typing import Any
 import flint
 import sympy as sp
 
-from .balls import PRECISION, ball, exact, rounded, to_ball, to_fraction
+from .balls import PRECISION, ball, exact, rounded, to_ball, to_fraction, worked_out
 from .comparison import allowed
-from .evidence import Claim, ClaimFailed, Evidence, issue
+from .evidence import Claim, Evidence, issue
+from .outcome import NotDecided, Refuted
 from .symbolic import RELATIONS
 
 __all__ = ["counterexample"]
@@ -60,7 +61,7 @@ def counterexample(
     lhs, rhs, margin = sp.sympify(lhs), sp.sympify(rhs), to_fraction(margin)
     point = _point(at or {}, lhs, rhs)
     with flint.ctx.workprec(PRECISION):
-        left, right = (ball(exact(side).subs(point).doit(), {}) for side in (lhs, rhs))
+        left, right = (ball(worked_out(exact(side).subs(point)), {}) for side in (lhs, rhs))
         gap = right - left if ">" in relation else left - right
         gap = abs(gap) if relation == "==" else gap
         floats = [abs(size) for side, size in ((lhs, left), (rhs, right)) if side.has(sp.Float)]
@@ -70,12 +71,10 @@ def counterexample(
             )
         refuted = gap > to_ball(margin) or ("=" not in relation and gap >= to_ball(margin))
     if not refuted:
-        raise ClaimFailed(
-            claim.label,
-            f"{lhs} {relation} {rhs} to fail",
-            f"{_short(left)} and {_short(right)}",
-            rounded(point),
-        )
+        holds = left == right if relation == "==" else gap <= 0  # shown by the balls, without the margin
+        outcome = Refuted if holds or margin else NotDecided
+        found = f"{_short(left)} and {_short(right)}, a gap of {gap.str(5)}"
+        raise outcome(claim.label, f"{lhs} {relation} {rhs} to fail", found, rounded(point))
     sign = {"==": r"\ne", ">=": "<", "<=": ">", ">": r"\le", "<": r"\ge"}[relation]
     where = ",\\ ".join(f"{sp.latex(s)} = {_latex(v)}" for s, v in point.items())
     return issue(

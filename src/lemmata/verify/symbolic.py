@@ -1,7 +1,7 @@
 """Proof: SymPy reduces the difference of two sides to the object 0, and numbers look over its shoulder.
 
-Every proof has two independent halves. The *comparison* (``lemmata.verify.pointwise``) evaluates both sides, as
-they were given, at points. The *reduction* tries the steps of ``REDUCTIONS`` in order until one returns the object
+Every proof has two independent halves. The *comparison* (``lemmata.verify.pointwise``) evaluates both sides,
+as they were given, at points. The *reduction* tries the steps of ``REDUCTIONS`` until one returns the object
 ``S.Zero`` (or, for an inequality, something that SymPy's assumptions call nonnegative, or calculus does).
 """
 
@@ -54,9 +54,9 @@ def proved(
             ``Derivative``, ``Integral`` or ``Sum`` unevaluated: then the page shows what was derived.
         rhs: the other side, of the same shape; matrices are compared entry by entry.
         relation: one of ``==``, ``>=``, ``<=``, ``>``, ``<``.
-        domain: open intervals for symbols that their assumptions do not confine, ``{t: (0, 1)}``. The claim is
-            made for them only: the random points lie in them, and where no reduction holds everywhere they
-            are used for it; then the evidence shows them.
+        domain: open intervals for symbols that their assumptions do not confine, ``{t: (0, 1)}``. The
+            claim is made for them only: the random points lie in them, and where no reduction holds
+            everywhere they are used for it; then the evidence shows them.
         seconds: time limit, of everything together.
         seed: of the random points.
 
@@ -64,9 +64,9 @@ def proved(
         Evidence of kind ``proved``.
 
     Raises:
-        ClaimFailed: *refuted*, with a point at which the sides differ; *not decided*, with the residual of the
-            difference (nothing was found against the claim); or the claim *says nothing*: both sides are the
-            same object before anything is worked out, or plain rational numbers.
+        ClaimFailed: *refuted*, with a point at which the sides differ; *not decided*, with the residual of
+            the difference (nothing was found against the claim); or the claim *says nothing*: both sides are
+            the same object before anything is worked out, or plain rational numbers.
         TypeError: a side is not an expression, or ``lhs`` is an inequality rather than its two sides.
         ValueError: a side contains a floating-point number or an undefined function, ``relation`` is not
             known, or ``domain`` names a symbol that does not occur or leaves its assumptions.
@@ -238,7 +238,7 @@ def _explicit(side: Any) -> bool:
 
 
 def _refuse_distributions(claim: Claim, *sides: Any) -> None:
-    """A delta is 0 at every point but one: points tell nothing of it, and SymPy's steps confuse its multiples."""
+    """A delta is 0 at every point but one: points tell nothing of it, and SymPy confuses its multiples."""
     worked_out = [*sides, *(side.doit() for side in sides if side.has(sp.Derivative))]
     if any(side.has(sp.DiracDelta, sp.SingularityFunction) for side in worked_out):
         found = (

@@ -1,7 +1,7 @@
 """Claims that say nothing: both sides are the same before any mathematics is done.
 
 What counts as "the same": what SymPy's constructors do by themselves (``0*x``, ``x - x``, ``1*(x + y)``), the
-name of a bound variable, and an operator applied to nothing (the derivative of a constant, the integral of 0).
+name of a bound variable, an operator applied to nothing (the derivative of a constant, the integral of 0).
 To carry out a derivative, an integral or a sum is mathematics: such a claim says something.
 """
 
@@ -41,8 +41,15 @@ def _again(expr: sp.Basic) -> sp.Basic:
         return _again(expr.args[0])
     if isinstance(expr, sp.Derivative):
         return _derivative(expr)
-    expr = expr.func(*map(_again, expr.args))
+    parts = [_again(argument) for argument in expr.args]
+    if isinstance(expr, sp.Mul) and 0 not in parts and any(_root(part) for part in parts):
+        return expr if parts == list(expr.args) else sp.Mul(*parts)  # to join roots is mathematics
+    expr = expr.func(*parts)
     return _of_nothing(expr) if isinstance(expr, ExprWithLimits) else expr
+
+
+def _root(expr: sp.Basic) -> bool:
+    return isinstance(expr, sp.Pow) and not expr.exp.is_integer
 
 
 def _derivative(expr: sp.Derivative) -> sp.Expr:
