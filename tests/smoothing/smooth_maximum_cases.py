@@ -17,6 +17,7 @@ SHARPNESSES = [1e-30, 1e-6, 0.5, 3.0, 1e3, 1e30]
 # ------------------------------------------------------------------- the oracle
 
 
+@mp.workdps(80)  # whatever another module has set
 def exact(function, x, k):
     """Value and gradient of one row in mpmath."""
     x, k, n = [mp.mpf(v) for v in x], mp.mpf(k), len(x)

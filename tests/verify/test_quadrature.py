@@ -31,7 +31,7 @@ demo = claim("demo")
         (limit, sp.Limit((1 + 1 / t) ** t, t, oo), sp.E),
         (limit, sp.Limit(sin(t) / t, t, 0), 1),
     ],
-    ids=str,
+    ids=lambda v: getattr(v, "__name__", str(v)),
 )
 def test_a_number_is_right_to_the_digits_that_are_said_to_be_known(function, expr, wanted):
     found, digits = function(expr)
@@ -98,3 +98,10 @@ def test_a_supremum_is_printed_as_what_was_shown():
     peak = demo.supremum(x * exp(-x), exp(-1), box={x: (0, 10)})
     assert r"\left|\sup" in peak.statement
     assert r"\le 10^{-9}" in peak.statement
+
+
+def test_an_integral_is_cut_where_its_cases_change():
+    step = sp.Piecewise((0, t < Rational(1, 2)), (1, True))
+    assert demo.counterexample(Integral(2 * step, (t, 0, Rational(3, 4))), 1).kind == "counterexample"
+    with pytest.raises(ClaimFailed, match="to fail"):
+        demo.counterexample(Integral(2 * step, (t, 0, 1)), 1)

@@ -6,12 +6,14 @@ Without that, python-flint 0.9 returns tight balls that miss the integral across
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from functools import cache
 
 import flint
 import sympy as sp
 from flint import acb, arb
+from sympy.core.relational import Relational
 
 __all__ = ["integral_ball"]
 
@@ -28,9 +30,33 @@ def integral_ball(expr: sp.Integral, values: Mapping[sp.Symbol, arb], ball: Ball
     ((_, low, high),) = expr.limits
     if low.is_infinite or high.is_infinite:
         raise ValueError(f"no ball arithmetic for {expr}: the limits must be finite")
+    if expr.function.has(sp.Piecewise):
+        return sum((integral_ball(part, values, ball) for part in _pieces(expr)), arb(0))
     if not expr.free_symbols:
         return _constant(expr, ball, flint.ctx.prec)
     return _enclosed(expr, values, ball)
+
+
+def _pieces(expr: sp.Integral) -> list[sp.Integral]:
+    """The integral cut at the rational numbers where its cases change, one case in each part."""
+    ((t, low, high),) = expr.limits
+    relations = [r for cases in expr.function.atoms(sp.Piecewise) for r in cases.atoms(Relational)]
+    if not all(r.lhs == t and r.rhs.is_Rational for r in relations) or not (
+        low.is_Rational and high.is_Rational
+    ):
+        raise ValueError(f"no ball arithmetic for cases like these in an integral: {expr}")
+    cuts = sorted({low, high, *(r.rhs for r in relations if min(low, high) < r.rhs < max(low, high))})
+    cuts = cuts if low < high else cuts[::-1]
+    parts = []
+    for a, b in itertools.pairwise(cuts):
+        here = {r: r.subs(t, (a + b) / 2) for r in relations}
+        body = expr.function.replace(sp.Piecewise, lambda *cases: sp.Piecewise(*_decided(cases, here)))  # noqa: B023
+        parts.append(sp.Integral(body, (t, a, b)))
+    return parts
+
+
+def _decided(cases: tuple[sp.Basic, ...], here: Mapping[sp.Basic, sp.Basic]) -> list[tuple[sp.Basic, ...]]:
+    return [(found, condition.xreplace(here)) for found, condition in cases]
 
 
 @cache

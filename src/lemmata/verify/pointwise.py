@@ -144,5 +144,5 @@ def _inside(v: sp.Expr, interval: Sequence[object] | None) -> bool:
 
 def _random(symbols: Sequence[sp.Symbol], domain: Domain, seed: int) -> Iterator[Point]:
     generator = random.Random(seed)
-    for _ in range(10 * POINTS):
+    for _ in range(10 * POINTS if symbols else 1):
         yield {s: draw(s, generator, domain.get(s)) for s in symbols}

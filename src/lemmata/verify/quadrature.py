@@ -103,12 +103,12 @@ def limit(expr: sp.Limit) -> Known:
     if not found.is_finite:
         return NOTHING
     step = -1 if str(direction) == "-" else 1
-    f = _function(x, body)  # in floating point: (1 + 1/x)**x at the exact 10**40 would never end
-    with mpmath.workdps(2 * DIGITS):
+    with mpmath.workdps(4 * DIGITS):  # much cancels near a limit
         goal = mpmath.mpmathify(found)
-        tiny = [step * mp.mpf(10) ** -k for k in (20, 40)]
+        tiny = [step * mp.mpf(10) ** -k for k in (4, 8)]
         places = [_number(x0) + h if x0.is_finite else sp.sign(x0) / abs(h) for h in tiny]
         try:
+            f = _function(x, body.doit())  # floats: (1 + 1/x)**x at an exact power of 10 would never end
             gaps = [abs(f(mpmath.mpmathify(place)) - goal) for place in places]
         except Exception:  # no number there
             return NOTHING

@@ -38,6 +38,18 @@ def _binomial_sum(total: sp.Sum) -> sp.Expr:
     return sp.expand_func(first) * sp.factor(sp.together(1 + z)) ** n
 
 
+def _slopes_of_exponentials(expr: sp.Expr) -> sp.Expr:
+    """The n-th derivative of exp(c x + d) in x is c**n exp(c x + d), for a symbol n, too."""
+
+    def slope(d: sp.Derivative) -> sp.Expr:
+        ((x, n),) = d.variable_count if len(d.variable_count) == 1 else ((None, None),)
+        f = d.expr
+        c = sp.diff(f.args[0], x) if isinstance(f, sp.exp) and x is not None else x
+        return d if c is None or x in c.free_symbols or not isinstance(f, sp.exp) else c**n * f
+
+    return sp.powsimp(expr.replace(lambda e: isinstance(e, sp.Derivative), slope))
+
+
 def _denest(expr: sp.Expr) -> sp.Expr:
     """Nested radicals; an algebraic number is 0 exactly when its minimal polynomial is x."""
     expr = sp.expand(sp.sqrtdenest(expr))
@@ -100,6 +112,8 @@ REDUCTIONS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
     ("gammasimp", lambda e: sp.gammasimp(sp.expand_func(e))),
     ("rewrite as exp, cancel", lambda e: sp.cancel(sp.together(sp.expand_power_exp(e.rewrite(sp.exp))))),
     ("trigsimp", sp.trigsimp),
+    ("expand trigonometric functions", lambda e: sp.cancel(sp.together(sp.expand_trig(e)))),
+    ("slopes of exponentials", _slopes_of_exponentials),
     ("arctangents as arguments", _arctangents),
     ("denest radicals", _denest),
     ("inverse sines", lambda e: sp.expand(e.rewrite(sp.asin))),
