@@ -62,7 +62,7 @@ def test_sums_that_rounding_carries_beyond_one_are_probabilities():
         above = torch.full((10,), 0.1, dtype=torch.float32).cumsum(0)[-1:].to(dtype)
         eps = torch.finfo(dtype).eps
         for value in (above, torch.tensor([1 + 4 * eps, -4 * eps], dtype=dtype)):
-            check.probability("p", value)
+            assert check.probability("p", value) is None
 
 
 def test_good_arguments_pass():
