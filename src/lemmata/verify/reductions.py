@@ -112,7 +112,6 @@ REDUCTIONS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
     ("gammasimp", lambda e: sp.gammasimp(sp.expand_func(e))),
     ("rewrite as exp, cancel", lambda e: sp.cancel(sp.together(sp.expand_power_exp(e.rewrite(sp.exp))))),
     ("trigsimp", sp.trigsimp),
-    ("expand trigonometric functions", lambda e: sp.cancel(sp.together(sp.expand_trig(e)))),
     ("slopes of exponentials", _slopes_of_exponentials),
     ("arctangents as arguments", _arctangents),
     ("denest radicals", _denest),
@@ -123,6 +122,7 @@ REDUCTIONS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
     ("radsimp, simplify", lambda e: sp.simplify(sp.radsimp(e))),
     ("distinguish cases, simplify", _decide_cases),
     ("leave out points without a value", _without_exceptions),
+    ("expand trigonometric functions", lambda e: sp.cancel(sp.together(sp.expand_trig(e)))),
 )
 
 
