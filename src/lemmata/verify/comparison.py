@@ -7,76 +7,18 @@ The points satisfy the assumptions of the symbols. Derivatives are evaluated by 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import mpmath
 import sympy as sp
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from .evidence import Claim
-from .outcome import NotDecided, Refuted, apart
-from .timing import TimeLimit, within_time
+__all__ = ["GUARD", "Domain", "allowed", "draw", "holds", "value"]
 
-__all__ = ["GUARD", "Domain", "allowed", "compare", "draw", "holds", "value"]
-
-DIGITS, POINTS = 50, 8
+DIGITS = 50
 GUARD = DIGITS + 20
-TINY = sp.Rational(1, 10**30)
 Domain = Mapping[sp.Symbol, Sequence[object]]
 Point = Mapping[sp.Symbol, sp.Expr]
-
-
-def compare(
-    claim: Claim,
-    lhs: sp.Expr,
-    rhs: sp.Expr,
-    relation: str,
-    domain: Domain | None = None,
-    seed: int = 0,
-    seconds: float = 15.0,
-) -> str:
-    """Compare the sides at random points; returns where, in words; ``Refuted`` at the first that differs.
-
-    Points where both sides are 0 tell nothing, unless 0 is a side of the claim.
-    """
-    symbols = sorted(lhs.free_symbols | rhs.free_symbols, key=str)
-    needed = POINTS if symbols else 1
-    expected = f"{lhs} {relation} {rhs}"
-
-    def look() -> int:
-        done = 0
-        for point in _points(symbols, domain or {}, seed):
-            left, right = value(lhs, point), value(rhs, point)
-            if not _telling(left, right) or (left == right == 0 and symbols and 0 not in (lhs, rhs)):
-                continue
-            if not holds(left, right, relation):
-                raise Refuted(claim.label, expected, apart(left, right), point)
-            done += 1
-            if done == needed:
-                break
-        return done
-
-    try:
-        done = within_time(seconds, look)
-    except TimeLimit:
-        raise NotDecided(claim.label, expected, f"not compared at random points in {seconds:g} s") from None
-    if done < needed:
-        found = f"only {done} points where both sides are finite and not tiny; a domain= could help"
-        raise NotDecided(claim.label, expected, found)
-    return f"{done} random points" if symbols else "one evaluation"
-
-
-def _telling(left: sp.Expr, right: sp.Expr) -> bool:
-    """Whether the two numbers can tell right from wrong: finite (no pole), and not both next to 0."""
-    if not (left.is_finite and right.is_finite):
-        return False
-    return not all(abs(number) < TINY for number in (left, right)) or not any(map(_is_tiny, (left, right)))
-
-
-def _is_tiny(number: sp.Expr) -> bool:
-    """A number next to 0 that is known to many digits; 0 and what rounding left of it are not."""
-    size = abs(number)
-    return size != 0 and size < TINY and getattr(size, "_prec", 0) > 100
 
 
 def holds(left: sp.Expr, right: sp.Expr, relation: str) -> bool:
@@ -125,12 +67,6 @@ def _finite_difference(derivative: sp.Derivative, point: Point) -> sp.Expr:
 
 
 # --- the points ---------------------------------------------------------------------------------------------
-
-
-def _points(symbols: Sequence[sp.Symbol], domain: Domain, seed: int) -> Iterator[dict[sp.Symbol, sp.Expr]]:
-    generator = random.Random(seed)
-    for _ in range(10 * POINTS):
-        yield {s: draw(s, generator, domain.get(s)) for s in symbols}
 
 
 def draw(symbol: sp.Symbol, generator: random.Random, interval: Sequence[object] | None = None) -> sp.Expr:
