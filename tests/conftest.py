@@ -1,17 +1,20 @@
-"""What tests of several parts share: programs that run on several ranks."""
+"""What tests of several parts share: the digits of mpmath, and programs that run on several ranks."""
 
 import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
+import mpmath
 import pytest
 
 import lemmata
 
+mpmath.mp.dps = 40  # for all oracles: a file that set its own would set that of whoever comes after it
 pytest.register_assert_rewrite("helpers", "contract")  # their asserts show values, too
 
 LAUNCHER = """
@@ -26,6 +29,13 @@ for rank in range(3):
         sys.exit()
 sys.exit(any(os.wait()[1] for _ in range(3)))
 """
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Each test begins with the same digits, whatever ran before it: a check with those that a user has."""
+    with mpmath.workdps(15 if item.path.parent.name == "verify" else 40):
+        return (yield)
 
 
 @pytest.fixture

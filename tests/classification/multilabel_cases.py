@@ -14,7 +14,6 @@ from lemmata.classification import (
     subset_marginals,
 )
 
-mp.dps = 40
 SCORES = (2.0, -1.0, 0.5, -3.0, 1.0)
 LABELS = (1, 0, 1, 0, 0)
 SOFT = (0.9, 0.1, 0.8, 0.05, 0.3)

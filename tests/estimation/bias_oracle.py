@@ -7,7 +7,6 @@ from fractions import Fraction
 from helpers import column
 from mpmath import mp
 
-mp.dps = 40
 LAW = {0: 1 / 2, 1: 1 / 3, 4: 1 / 6}  # cumulants 1, 2, 4, 2; fourth central moment 14
 CUMULANTS = (None, 1, 2, 4, 2)
 

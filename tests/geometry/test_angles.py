@@ -33,7 +33,6 @@ from lemmata.geometry import (
 )
 from lemmata.geometry._angles import angle, quadrature
 
-mp.dps = 30
 PI = math.pi
 EPS = 2.0**-52
 OF_THETA, OF_COSINE = [angle_pdf, angle_cdf], [cosine_pdf, cosine_tail, cosine_tail_bound]

@@ -40,7 +40,6 @@ from lemmata.geometry import (
 )
 from lemmata.geometry._initialization import variances
 
-mp.dps = 40
 EPS = {dtype: torch.finfo(dtype).eps for dtype in DTYPES}
 
 on_devices = pytest.mark.parametrize("device", DEVICES)

@@ -16,7 +16,6 @@ from torch import nn
 from lemmata.geometry import gram_error, orthogonal_, truncated_normal_
 from lemmata.geometry._initialization import orthogonal, truncated_normal
 
-mp.dps = 40
 EPS = {dtype: torch.finfo(dtype).eps for dtype in DTYPES}
 
 on_devices = pytest.mark.parametrize("device", DEVICES)

@@ -9,7 +9,6 @@ from mpmath import mp
 
 from lemmata.numerics.elementary_symmetric import log_symmetric, marginals_of_sorted
 
-mp.dps = 40
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 
 

@@ -7,7 +7,6 @@ from mpmath import mp
 
 from lemmata.numerics.log_space import log_sum_exp, log_times
 
-mp.dps = 40
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 
 

@@ -17,7 +17,6 @@ from lemmata.smoothing import (
     soft_top_k,
 )
 
-mp.dps = 40
 METHODS = ["subset", "sigmoid"]
 X = (2.0, 1.0, 4.0, 5.0, 3.0)
 

@@ -8,7 +8,6 @@ from mpmath import mp
 
 from lemmata.smoothing import boltzmann_maximum, logsumexp_maximum, mellowmax, p_norm_maximum, smooth_abs
 
-mp.dps = 80  # at K = 1e-30 the oracle loses 30 digits, and has them to lose
 SOFT = [logsumexp_maximum, mellowmax, boltzmann_maximum]
 KINDS = ["logcosh", "sqrt", "softplus", "tanh", "erf"]
 SHARPNESSES = [1e-30, 1e-6, 0.5, 3.0, 1e3, 1e30]

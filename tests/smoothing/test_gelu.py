@@ -26,7 +26,6 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from lemmata.smoothing import gelu
 
-mp.dps = 40
 FORMS = ["none", "tanh", "sigmoid", "tanh-minimax", "sigmoid-minimax"]
 
 every_form = pytest.mark.parametrize("form", FORMS)

@@ -11,7 +11,6 @@ from mpmath import mp
 from lemmata.smoothing import MinimaxFit, gelu, minimax_fit
 from lemmata.smoothing._gelu.minimax import _exchange
 
-mp.dps = 40
 ROOT = math.sqrt(2 / math.pi)
 
 
