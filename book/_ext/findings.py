@@ -152,9 +152,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def update(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Any chapter may have changed: write the collecting pages again. Their mathematics is to be typeset."""
-    for docname in pages(env):
-        env.get_domain("math").data["has_equations"][docname] = True
+    """Any chapter may have changed: write the collecting pages again."""
     return sorted(pages(env))
 
 

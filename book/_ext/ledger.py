@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class Row:
     label: str
     docname: str
     kinds: Counter[str] = field(default_factory=Counter)
+    places: dict[str, str] = field(default_factory=dict)  # kind: the page with the first block of it
     worst: dict[str, str] = field(default_factory=dict)  # unit ("ulp", or "" for none): the largest error
     functions: list[str] = field(default_factory=list)  # full names
     tests: dict[str, None] = field(default_factory=dict)  # for each function, the first file that names it
@@ -104,6 +106,7 @@ def add_evidence(rows: dict[str, Row], docname: str, path: Path) -> list[str]:
         else:
             row = rows[label]
             row.kinds[kind] += 1
+            row.places.setdefault(kind, docname)
             if found := ERROR.match(str(measured.get("worst"))):
                 number, unit = found.groups(default="")
                 row.worst[unit] = max(row.worst.get(unit, number), number, key=float)
@@ -134,6 +137,12 @@ def add_functions(rows: dict[str, Row], labels: set[str], chapter: chapters.Chap
 def number_of(env: BuildEnvironment, row: Row) -> tuple[int, ...]:
     entry = env.proof_list[row.label]
     return env.toc_fignumbers.get(row.docname, {}).get(entry["countertype"], {}).get(row.label, ())
+
+
+def name(env: BuildEnvironment, row: Row) -> str:
+    """`Theorem 4.1`"""
+    number = ".".join(map(str, number_of(env, row)))
+    return f"{env.proof_list[row.label]['realtype'].title()} {number}"
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> None:
@@ -185,7 +194,6 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 content.append(heading)
             content.append(table(app, docname, [row for row in chosen if row.docname == name]))
         placeholder.replace_self(content)
-    app.env.get_domain("math").data["has_equations"][docname] = True  # the titles: load MathJax
 
 
 def summary(rows: list[Row]) -> nodes.paragraph:
@@ -214,9 +222,9 @@ def line(entries: list[list[nodes.Node]]) -> nodes.row:
 
 def cells(app: Sphinx, docname: str, row: Row, title: list[nodes.Node]) -> list[list[nodes.Node]]:
     """The four cells of one statement."""
-    name = app.env.proof_list[row.label]["realtype"].title()
-    number = ".".join(map(str, number_of(app.env, row)))
-    link = make_refnode(app.builder, docname, row.docname, row.label, nodes.strong(text=f"{name} {number}"))
+    link = make_refnode(app.builder, docname, row.docname, row.label, nodes.strong(text=name(app.env, row)))
+    if docname == "ledger":
+        link["ids"].append(f"ledger-{row.label}")
     worst = ", ".join(f"{number} {unit}".strip() for unit, number in row.worst.items()) or "–"
     code: list[nodes.Node] = []
     for function in row.functions:
@@ -224,13 +232,13 @@ def cells(app: Sphinx, docname: str, row: Row, title: list[nodes.Node]) -> list[
     for test in row.tests:
         code += [nodes.literal(text=test, classes=["ledger-test"]), nodes.Text(", ")]
     code = code[:-1] or [nodes.Text("–")]
-    return [[link, *title], [nodes.Text(kinds(row))], [nodes.Text(worst)], code]
+    return [[link, *title], [nodes.Text(kinds(row.kinds))], [nodes.Text(worst)], code]
 
 
-def kinds(row: Row) -> str:
-    """The kinds of evidence for a statement; a symbol and its word stay on one line."""
-    counted = {kind: f" ×{count}" if count > 1 else "" for kind, count in row.kinds.items()}
-    return ", ".join(
+def kinds(counts: Mapping[str, int], between: str = ", ") -> str:
+    """Kinds of evidence in words; a symbol and its word stay on one line."""
+    counted = {kind: f" ×{count}" if count > 1 else "" for kind, count in counts.items()}
+    return between.join(
         f"{SYMBOLS[kind]}\N{NO-BREAK SPACE}{kind}{counted[kind]}" for kind in SYMBOLS if kind in counted
     )
 
