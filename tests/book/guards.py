@@ -161,3 +161,24 @@ def foreign_labels(notebook: NotebookNode, chapter: str) -> list[str]:
 def typed_decimals(notebook: NotebookNode) -> list[str]:
     """A number in prose or mathematics that was measured comes from a cell; one that is given says so."""
     return prose.unfounded(notebook)
+
+
+def more_digits_than_kept(notebook: NotebookNode) -> list[str]:
+    """``glue`` keeps six digits of a float: a format that asks for more would print zeros that are false."""
+    kept = {
+        output.metadata["scrapbook"]["name"]: output.data["application/papermill.record/text/plain"]
+        for cell in code(notebook)
+        for output in cell.get("outputs", [])
+        if "application/papermill.record/text/plain" in output.get("data", {})
+    }
+    return [
+        f"{name}:{style} shows more digits than are kept of {kept[name]}"
+        for text in texts(notebook)
+        for name, style in re.findall(r"\{glue:text\}`([^`:]+):([^`]+)`", text)
+        if name in kept and digits(kept[name]) >= 6 and digits(format(float(kept[name]), style)) > 6
+    ]
+
+
+def digits(number: str) -> int:
+    """Significant digits of a number in decimals."""
+    return len(number.partition("e")[0].replace(".", "").lstrip("-0"))

@@ -20,13 +20,23 @@ def shown(label: str, kind: str = "proved") -> NotebookNode:
     return new_output("execute_result", data={MIME: {"claim": label, "kind": kind}, "text/plain": "x"})
 
 
+def kept(name: str, value: str) -> NotebookNode:
+    return new_output(
+        "display_data",
+        data={"application/papermill.record/text/plain": value},
+        metadata={"scrapbook": {"mime_prefix": "application/papermill.record/", "name": name}},
+    )
+
+
 def good() -> NotebookNode:
     """A small notebook that every guard accepts."""
     cells = [
-        new_markdown_cell("# Title\n\nThe mean is {glue:text}`mean`, for {given}`p = 0.5`."),
+        new_markdown_cell("# Title\n\nThe mean is {glue:text}`mean:.5f`, for {given}`p = 0.5`."),
         new_markdown_cell(THEOREM),
         new_code_cell(
-            'claim("demo-sum").proved(a + b, b + a)', execution_count=1, outputs=[shown("demo-sum")]
+            'claim("demo-sum").proved(a + b, b + a)\nglue("mean", 3.578426)',
+            execution_count=1,
+            outputs=[shown("demo-sum"), kept("mean", "3.57843")],
         ),
         new_code_cell(
             "plt.show()",
@@ -49,7 +59,7 @@ def good() -> NotebookNode:
 ALL = [
     guards.unexecuted, guards.no_outputs, guards.errors, guards.no_longer_raises, guards.unsealed,
     guards.made_by_hand, guards.not_compared, guards.figures_without_alt, guards.no_claim,
-    guards.unmatched, guards.unrelated, guards.typed_decimals,
+    guards.unmatched, guards.unrelated, guards.typed_decimals, guards.more_digits_than_kept,
     lambda notebook: guards.foreign_labels(notebook, "demo"),
     lambda notebook: guards.out_of_sync(notebook, good()),
 ]  # fmt: skip
@@ -149,6 +159,10 @@ def typed(notebook):
     notebook.cells[0].source += "\n\nIt reached 0.731 after training."
 
 
+def shown_too_far(notebook):
+    notebook.cells[0].source = notebook.cells[0].source.replace("mean:.5f", "mean:.9f")
+
+
 def edited_text(notebook):
     notebook.cells[0].source += " Edited."
 
@@ -192,6 +206,7 @@ BAD = [
     (guards.unmatched, same_label, "two statements"),
     (lambda notebook: guards.foreign_labels(notebook, "demo"), foreign_label, "other-sum"),
     (guards.typed_decimals, typed, "0.731"),
+    (guards.more_digits_than_kept, shown_too_far, "mean:.9f"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_text, "cell 0"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_code, "cell 2"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_tags, "cell 2"),
