@@ -7,9 +7,11 @@ import math
 import mpmath
 import pytest
 import sympy as sp
+from flint import arb
 
+from lemmata.verify import adaptive as module
 from lemmata.verify import oracle
-from lemmata.verify.adaptive import Inexact, adaptive
+from lemmata.verify.adaptive import NAMES, NOTHING, Inexact, adaptive
 
 x, y, t = sp.symbols("x y t")
 
@@ -33,6 +35,59 @@ def test_what_is_exactly_zero_is_zero():
     assert oracle(sp.sin(x) - x * sp.cos(x), x)(0.0) == 0
     assert oracle((x + 1) ** 2 - x**2 - 2 * x - 1, x)(0.1) == 0
     assert oracle(x * sp.erfc(-x), x)(0.0) == 0
+
+
+def test_every_expression_is_known_before_any_is_returned():
+    """The first is exact at once, the second has lost 200 digits by then."""
+    tiny = mpmath.mpf(2) ** -600
+    both = [x, sp.exp(x) - 1]
+    for order in (both, both[::-1], [x, 1 / y, sp.exp(x) - 1]):
+        found = adaptive([x, y], order, 50)([tiny, mpmath.mpf(1)])
+        assert all(close(v, tiny) or v == 1 for v in found)
+
+
+def test_a_case_in_one_expression_and_a_pole_in_another_leave_the_rest_right():
+    step = sp.Piecewise((1, x > 0), (2, True))
+    for other in (sp.exp(x), x**2):
+        found = adaptive([x], [step, other], 30)([mpmath.mpf(-1)])
+        assert found[0] == 2
+        assert close(found[1], other.subs(x, -1), 28)
+    assert adaptive([x], [step], 30)([mpmath.mpf(1)]) == [1]
+    found = adaptive([x, y], [x + y, sp.exp(-y)], 30)([mpmath.mpf(1), mpmath.inf])
+    assert found == [mpmath.inf, 0]
+
+
+def test_balls_are_tight_enough_or_nothing():
+    one, small = arb(1), arb(2) ** -2000
+    with mpmath.workdps(60):
+        assert module._known(one, 50) == 1
+        assert module._known(arb(1, 2.0**-30), 9) == 1
+        assert module._known(arb(1, 2.0**-29), 9) is None
+        assert module._known(arb(0, 2.0**-30) * arb(2) ** -1669, 50) is None
+        assert module._known(arb(0, 1) * small, 50) == 0
+        assert module._known(arb.nan(), 1) is None
+        assert mpmath.mpf(10) ** -520 < NOTHING < mpmath.mpf(10) ** -510
+
+
+def test_the_names_of_the_printer_have_balls():
+    half = arb(1) / 2
+    with mpmath.workdps(40):
+        for order in range(4):
+            with_balls, truth = NAMES["polygamma"](order, half), mpmath.psi(order, mpmath.mpf(0.5))
+            assert close(mpmath.mpf(with_balls.str(20, radius=False)), truth, 12)
+        hyper = NAMES["hyper"]
+        for upper, lower, truth in (
+            ([half, 2], [3], mpmath.hyp2f1(0.5, 2, 3, 0.25)),
+            ([half], [3], mpmath.hyp1f1(0.5, 3, 0.25)),
+            ([], [3], mpmath.hyp0f1(3, 0.25)),
+        ):
+            assert close(mpmath.mpf(hyper(upper, lower, 0.25).str(20, radius=False)), truth, 12)
+        with pytest.raises(TypeError, match="2F2"):
+            hyper([1, 1], [1, 1], half)
+    assert NAMES["min"](3, 1, 2) == 1
+    assert NAMES["max"](half) == half
+    assert NAMES["mpf"](2**70 + 1) == 2**70 + 1
+    assert NAMES["mpf"]("0.5") == half
 
 
 # --- agreement: with the series -----------------------------------------------------------------------------
@@ -120,3 +175,61 @@ def test_two_precisions_that_do_not_agree_are_refused():
     kink = sp.Integral(sp.Abs(t - x), (t, 0, 1))
     with pytest.raises(Inexact, match="digits"):
         oracle(kink, x, digits=36)(0.3)
+
+
+@pytest.mark.parametrize(
+    ("rough", "fine", "agree"),
+    [
+        (1, 1 + mpmath.mpf(9) / 10**5, True),
+        (mpmath.mpf(1) + mpmath.mpf(10) ** -3, 1, False),
+        (0, mpmath.mpf(2) ** -1700, True),
+        (0, mpmath.mpf(2) ** -1690, False),
+        (-(mpmath.mpf(2) ** -1690), 0, False),
+        (mpmath.inf, mpmath.inf, True),
+        (mpmath.inf, -mpmath.inf, False),
+        (mpmath.inf, 1, False),
+        (1, mpmath.inf, False),
+        (mpmath.nan, mpmath.nan, True),
+        (mpmath.nan, 1, False),
+        (1, mpmath.nan, False),
+        (mpmath.inf, mpmath.nan, False),
+    ],
+)
+def test_when_two_precisions_agree(rough, fine, agree):
+    assert module._agree(mpmath.mpf(rough), mpmath.mpf(fine), 4) is agree
+
+
+def test_two_precisions_have_room_for_what_cancels():
+    asked = []
+
+    def third(*point):
+        asked.append(mpmath.mp.dps)
+        return mpmath.mpf(len(asked) < 3) / 3
+
+    def counted(*point):
+        asked.append(0)
+        return max(len(asked), least)
+
+    tiny = [3 * mpmath.mpf(10) ** -101, mpmath.mpf(0), mpmath.inf, mpmath.mpf(0.5)]
+    found, one = module._twice([third, lambda *_: 1], tiny, 20)  # digits + 15, then 2 digits + 30 and room
+    assert one == 1
+    assert close(found, mpmath.mpf(1) / 3, 12)
+    assert asked == [35, 2 * 20 + 30 + 4 * 100]
+    asked.clear()
+    module._twice([third], [mpmath.mpf(2) * 10**9], 20)
+    assert asked == [35, 70 + 36 + 1000]
+    asked.clear()
+    least = 2
+    assert module._twice([counted], [], 20) == [2]
+    asked.clear()
+    least = 0
+    with pytest.raises(Inexact, match=r"^2(\.0)? with 70 digits, 3(\.0)? with 140$"):
+        module._twice([counted], [mpmath.mpf(0.25), mpmath.mpf(0)], 20)
+
+
+def test_a_pole_of_one_expression_leaves_the_others():
+    first, second = adaptive([x], [1 / x, x + 2], 20)([mpmath.mpf(0)])
+    assert mpmath.isnan(first)
+    assert second == 2
+    unknown = sp.floor(y * sp.log(8) / sp.log(2))
+    assert mpmath.isnan(adaptive([x, y], [1 / x, unknown], 20)([mpmath.mpf(0), mpmath.mpf(1)])[0])

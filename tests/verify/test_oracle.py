@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import mpmath
 import numpy as np
@@ -35,6 +36,7 @@ def test_inputs_are_the_binary_numbers_that_they_are():
     assert oracle(10 * x - 1, x)(torch.tensor(0.1, dtype=torch.float64)) != 0
     assert oracle(x, x)(torch.tensor(2**62 + 1)) == 2**62 + 1  # an int64 beyond 2**53
     assert oracle(x, x)(2**80 + 1) == 2**80 + 1
+    assert oracle(2 * x - 2 * y, (x, y))([2**62 + 1, 0.5]) == 2**63 + 1  # not rounded together
     assert oracle(x + y, x, y)(torch.tensor(True), torch.tensor(0.5, dtype=torch.bfloat16)) == 1.5
 
 
@@ -57,7 +59,9 @@ def test_infinities_and_nan_go_through_and_a_pole_is_nan():
     softplus = oracle(sp.log(1 + sp.exp(x)), x)
     assert softplus(math.inf) == math.inf
     assert softplus(-math.inf) == 0
-    assert mpmath.isnan(softplus(math.nan).item())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a NaN is a number here
+        assert mpmath.isnan(softplus(math.nan).item())
     assert mpmath.isnan(oracle(1 / x, x)(0.0).item())
 
 
@@ -126,6 +130,22 @@ def test_an_infinity_is_right_where_the_truth_is_infinite_or_overflows():
     assert errors(torch.tensor([math.inf, -math.inf]), want(math.inf, -math.inf)).ulp == 0
     assert errors(torch.tensor([math.inf], dtype=torch.float16), want(70000)).ulp == 0
     assert errors(torch.tensor([-math.inf], dtype=torch.float16), want(70000)).ulp == math.inf
+
+
+def test_an_infinity_is_no_error_only_beyond_the_largest_number():
+    largest = torch.finfo(torch.float16).max
+    half = torch.tensor([math.inf], dtype=torch.float16)
+    assert errors(half, want(largest)).ulp == math.inf
+    found = errors(half, want(largest + 1))
+    assert (found.absolute, found.relative, found.ulp) == (0.0, 0.0, 0.0)
+
+
+def test_the_index_is_that_of_the_worst_and_the_words_are_its_size():
+    found = errors(
+        torch.tensor([[3.0, 1.0], [1.0, 1.0]], dtype=torch.float64), want(1, 1, 1, 1).reshape(2, 2)
+    )
+    assert (found.index, found.got, found.want) == ((0, 0), 3.0, 1)
+    assert str(found) == "9e+15 ulp (2 absolute, 2 relative)"
 
 
 def test_where_the_truth_is_zero_only_zero_is_right():

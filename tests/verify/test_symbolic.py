@@ -340,7 +340,7 @@ def test_a_domain_is_part_of_the_claim_and_is_shown_where_it_was_needed():
     ],
 )
 def test_a_domain_that_is_too_wide_is_refused(lhs, rhs, domain):
-    refused(lhs, rhs, domain=domain)
+    refused(lhs, rhs, domain=domain, seconds=5)
 
 
 @pytest.mark.parametrize("domain", [{y: (0, 1)}, {p: (-2, -1)}, {p: (2, 1)}, {n: (0, 1)}])

@@ -40,11 +40,11 @@ def adaptive(
 ) -> Callable[[Sequence[mpmath.mpf]], list[Any]]:
     """A function of one exact number for each symbol: the expressions there, right to ``digits`` digits."""
     balls = _balls(symbols, expressions)
-    numbers = cache(lambda: sp.lambdify(symbols, expressions, "mpmath", cse=True))
+    numbers = cache(lambda: [sp.lambdify(symbols, expr, "mpmath", cse=True) for expr in expressions])
 
     def at(point: Sequence[mpmath.mpf]) -> list[Any]:
         found = balls(point, digits) if balls and all(map(mpmath.isfinite, point)) else None
-        return found or _twice(numbers(), point, digits, len(expressions))
+        return found or _twice(numbers(), point, digits)
 
     return at
 
@@ -146,15 +146,15 @@ NAMES: dict[str, Any] = {
 # --- at two precisions --------------------------------------------------------------------------------------
 
 
-def _twice(function: Any, point: Sequence[mpmath.mpf], digits: int, count: int) -> list[Any]:
+def _twice(functions: Sequence[Any], point: Sequence[mpmath.mpf], digits: int) -> list[Any]:
     """At a second precision that agrees with the first to half of the digits, or a third with the second."""
     finite = [abs(v) for v in point if mpmath.isfinite(v) and v]
     powers = max((abs(mpmath.log10(v)) for v in finite), default=0)
     room = 4 * int(powers) + int(min(max(finite, default=0), 1000))
     first = 2 * digits + 30 + room
-    rough = _at(function, point, count, digits + 15)
+    rough = _at(functions, point, digits + 15)
     for dps in (first, 2 * first):
-        fine = _at(function, point, count, dps)
+        fine = _at(functions, point, dps)
         with mpmath.workdps(digits):
             if all(_agree(a, b, digits // 2) for a, b in zip(rough, fine, strict=True)):
                 return fine
@@ -163,12 +163,16 @@ def _twice(function: Any, point: Sequence[mpmath.mpf], digits: int, count: int) 
     raise Inexact(f"{shown[0]} with {first} digits, {shown[1]} with {2 * first}")
 
 
-def _at(function: Any, point: Sequence[mpmath.mpf], count: int, dps: int) -> list[Any]:
+def _at(functions: Sequence[Any], point: Sequence[mpmath.mpf], dps: int) -> list[Any]:
     with mpmath.workdps(dps):
-        try:
-            return [mpmath.mpmathify(v) for v in function(*point)]
-        except ZeroDivisionError:
-            return [mpmath.nan] * count
+        return [_value(function, point) for function in functions]
+
+
+def _value(function: Any, point: Sequence[mpmath.mpf]) -> Any:
+    try:
+        return mpmath.mpmathify(function(*point))
+    except ZeroDivisionError:
+        return mpmath.nan
 
 
 def _agree(rough: Any, fine: Any, digits: int) -> bool:

@@ -96,7 +96,7 @@ def _apply(expr: sp.Expr, arguments: list[arb]) -> arb:
         return _fold(name, arguments)
     if isinstance(expr, sp.polygamma) and expr.args[0].is_Integer:
         return _polygamma(int(expr.args[0]), arguments[1])
-    if isinstance(expr, sp.Heaviside):
+    if isinstance(expr, sp.Heaviside) and expr.args[1] == sp.S.Half:
         return (1 + arguments[0].sgn()) / 2
     if (
         not (expr.func.__module__ or "").startswith("sympy.")

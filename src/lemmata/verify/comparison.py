@@ -58,7 +58,7 @@ def _finite_difference(derivative: sp.Derivative, point: Point) -> sp.Expr:
     others = {s: v for s, v in point.items() if s not in variables}
     with mpmath.workdps(3 * DIGITS):
         f = sp.lambdify(variables, derivative.expr.doit().subs(others), "mpmath")
-        start = tuple(mpmath.mpmathify(sp.N(point[v], 3 * DIGITS)) for v in variables)
+        start = tuple(mpmath.mpmathify(sp.N(point[v], mpmath.mp.dps)) for v in variables)
         single = len(variables) == 1
         slope = mpmath.diff(f, start[0] if single else start, orders[0] if single else orders)
         if abs(slope) < mpmath.mpf(10) ** (-2 * DIGITS):

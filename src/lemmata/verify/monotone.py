@@ -14,13 +14,14 @@ Each rule is a theorem on an open interval (a, b), finite or not, for an f that 
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 
 import flint
 import mpmath
 import sympy as sp
 from flint import arb
 
-from .balls import PRECISION, Undecided, ball, minimum_sign, to_fraction
+from .balls import PRECISION, ball, fraction, minimum_sign
 
 __all__ = ["Interval", "Prover", "between", "constant_above", "inner", "is_zero"]
 
@@ -60,8 +61,8 @@ class Prover:
             if f.exp.is_Integer:
                 return f.exp > 0 or self._nonzero(f.base, interval, depth)
             return self.above(f.base, interval, True, depth)
-        if isinstance(f, (sp.log, sp.gamma, sp.loggamma, sp.digamma)):
-            return self.above(f.args[0], interval, True, depth)
+        if isinstance(f, (sp.log, sp.gamma, sp.loggamma, sp.polygamma)):
+            return self.above(f.args[-1], interval, True, depth)
         if isinstance(f, (sp.asin, sp.acos, sp.atanh)):
             return self.above(1 - f.args[0] ** 2, interval, True, depth)
         if isinstance(f, sp.acosh):
@@ -127,12 +128,11 @@ class Prover:
             return self.above(f.base, interval, strict or not f.exp.is_positive, depth)
         if not isinstance(f, sp.Mul):
             return False
-        for factor in f.args:
-            sign = 1 if self._probe(factor, interval) else -1
-            even = isinstance(factor, sp.Pow) and factor.exp.is_even
-            if not self.above(factor if even else sign * factor, interval, strict, depth):
-                return False
-        return True  # f itself was positive where it was probed, so the signs multiply to +
+        signs = [1 if self._probe(factor, interval) else -1 for factor in f.args]
+        if signs.count(-1) % 2:
+            return False
+        factors = [sign * factor for sign, factor in zip(signs, f.args, strict=True)]
+        return all(self.above(factor, interval, strict, depth) for factor in factors)
 
     def _balls(self, f: sp.Expr, interval: Interval, strict: bool) -> bool:
         try:
@@ -140,11 +140,10 @@ class Prover:
                 if not all(end.is_finite for end in interval):
                     found = ball(f, {self.x: arb(0, "inf")})
                     return bool(found > 0 or (not strict and found >= 0))
-                low, high = (to_fraction(sp.Rational(sp.N(end, 30))) for end in interval)
-                wide = (high - low) / 10**20
-                box = {self.x: (low - wide, high + wide)}
+                low, high = (ball(end, {}) for end in interval)
+                box = {self.x: (Fraction(fraction(low.lower())), Fraction(fraction(high.upper())))}
                 return isinstance(minimum_sign(f, box, strict=True, limit=200), int)
-        except (ValueError, Undecided):
+        except (ValueError, ArithmeticError):  # no ball, no bound, or undecided
             return False
 
     def _calculus(self, f: sp.Expr, interval: Interval, strict: bool, depth: int) -> bool:

@@ -118,7 +118,7 @@ def _telling(left: sp.Expr, right: sp.Expr) -> bool:
 def _is_tiny(number: sp.Expr) -> bool:
     """A number next to 0 that is known to many digits; 0 and what rounding left of it are not."""
     size = abs(number)
-    return size != 0 and size < TINY and getattr(size, "_prec", 0) > 100
+    return size < TINY and getattr(size, "_prec", 0) > 100  # 0 has no such digits
 
 
 def _special(symbols: Sequence[sp.Symbol], sides: Sequence[sp.Expr], domain: Domain) -> Iterator[Point]:

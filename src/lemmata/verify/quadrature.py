@@ -100,7 +100,7 @@ def limit(expr: sp.Limit) -> Known:
     """The number of a limit, if the values on the way come nearer to it."""
     body, x, x0, direction = expr.args
     found = sp.N(expr.doit(), DIGITS + 6)
-    if not found.is_finite:
+    if not found.is_finite or found.has(sp.AccumBounds):
         return NOTHING
     step = -1 if str(direction) == "-" else 1
     with mpmath.workdps(4 * DIGITS):  # much cancels near a limit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lcm
 
 import sympy as sp
 
@@ -42,10 +43,11 @@ def _slopes_of_exponentials(expr: sp.Expr) -> sp.Expr:
     """The n-th derivative of exp(c x + d) in x is c**n exp(c x + d), for a symbol n, too."""
 
     def slope(d: sp.Derivative) -> sp.Expr:
-        ((x, n),) = d.variable_count if len(d.variable_count) == 1 else ((None, None),)
-        f = d.expr
-        c = sp.diff(f.args[0], x) if isinstance(f, sp.exp) and x is not None else x
-        return d if c is None or x in c.free_symbols or not isinstance(f, sp.exp) else c**n * f
+        (x, n), *more = d.variable_count
+        if more or not isinstance(d.expr, sp.exp):
+            return d
+        c = sp.diff(d.expr.args[0], x)
+        return d if x in c.free_symbols else c**n * d.expr
 
     return sp.powsimp(expr.replace(lambda e: isinstance(e, sp.Derivative), slope))
 
@@ -65,7 +67,7 @@ def _arctangents(expr: sp.Expr) -> sp.Expr:
     turn, angle = sp.S.One, sp.S.Zero
     if expr.free_symbols or not expr.has(sp.atan):
         return expr
-    whole = sp.ilcm(*(term.as_coeff_Mul()[0].q for term in sp.Add.make_args(expr) if not term.has(sp.pi)))
+    whole = lcm(*(term.as_coeff_Mul()[0].q for term in sp.Add.make_args(expr) if not term.has(sp.pi)))
     for term in sp.Add.make_args(expr * whole):
         count, rest = term.as_coeff_Mul()
         if isinstance(rest, sp.atan) and count.is_Integer and rest.args[0].is_real:
@@ -107,7 +109,7 @@ REDUCTIONS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
     ("cancel", lambda e: sp.cancel(sp.together(e))),
     ("factor", sp.factor),
     ("factor logarithms", _factor_logs),
-    ("combine powers", lambda e: sp.powsimp(sp.expand(e), force=False)),
+    ("combine powers", lambda e: sp.powsimp(sp.expand(e))),
     ("expand exponentials, cancel", lambda e: sp.cancel(sp.together(sp.expand_power_exp(e)))),
     ("gammasimp", lambda e: sp.gammasimp(sp.expand_func(e))),
     ("rewrite as exp, cancel", lambda e: sp.cancel(sp.together(sp.expand_power_exp(e.rewrite(sp.exp))))),
@@ -130,10 +132,10 @@ def confined(expr: sp.Expr, domain: dict[sp.Symbol, tuple[sp.Expr, sp.Expr]]) ->
     """The expression on a domain: cases that the domain decides are decided, and each symbol is written as a
     function of a positive one, (a + b u)/(1 + u) for the interval (a, b), so that its sign is known."""
     for s, (low, high) in domain.items():
-        real, inside = sp.Dummy(s.name, real=True), sp.Interval.open(low, high)
+        inside = sp.Interval.open(low, high)
         expr = expr.replace(
             lambda e: isinstance(e, sp.Piecewise),
-            lambda e: _decided(e, s, real, inside),  # noqa: B023
+            lambda e: _decided(e, s, inside),  # noqa: B023
         )
     for s, (low, high) in domain.items():
         u = sp.Dummy(s.name, positive=True)
@@ -146,12 +148,12 @@ def confined(expr: sp.Expr, domain: dict[sp.Symbol, tuple[sp.Expr, sp.Expr]]) ->
     return expr
 
 
-def _decided(cases: sp.Piecewise, s: sp.Symbol, real: sp.Symbol, inside: sp.Interval) -> sp.Expr:
+def _decided(cases: sp.Piecewise, s: sp.Symbol, inside: sp.Interval) -> sp.Expr:
     """The cases without those whose condition, in ``s`` alone, is decided on the interval."""
     kept = []
     for found, condition in cases.args:
-        if condition not in (True, False) and condition.free_symbols == {s}:
-            there = condition.subs(s, real).as_set()
+        if condition.free_symbols == {s}:
+            there = condition.as_set()
             if inside.is_subset(there):
                 condition = sp.true
             elif inside.intersect(there) is sp.S.EmptySet:

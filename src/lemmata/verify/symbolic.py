@@ -7,6 +7,7 @@ as they were given, at points. The *reduction* tries the steps of ``REDUCTIONS``
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -228,13 +229,7 @@ def _pairs(lhs: Any, rhs: Any) -> list[tuple[sp.Expr, sp.Expr]]:
         raise ValueError(f"rhs must have the shape {shapes[0]} of lhs, got {shapes[1]}")
     if not shapes[0]:
         return [(lhs, rhs)]
-    return list(
-        zip(*(sp.Matrix(side if _explicit(side) else side.doit()) for side in (lhs, rhs)), strict=True)
-    )
-
-
-def _explicit(side: Any) -> bool:
-    return isinstance(side, sp.MatrixBase)
+    return list(zip(sp.Matrix(lhs), sp.Matrix(rhs), strict=True))
 
 
 def _refuse_distributions(claim: Claim, *sides: Any) -> None:
@@ -245,24 +240,48 @@ def _refuse_distributions(claim: Claim, *sides: Any) -> None:
             "a distribution (DiracDelta) has no values at points; claim an integral of it that is worked out"
         )
         raise NotDecided(claim.label, " and ".join(map(str, sides)), found)
-    if any(
-        d.has(sp.Piecewise, sp.floor, sp.ceiling, sp.frac)
-        for side in sides
-        for d in side.atoms(sp.Derivative)
-    ):
-        jumps = [d for side in sides for d in side.atoms(sp.Derivative) if _may_jump(d.expr)]
-        if jumps:
-            found = f"{jumps[0].expr} may jump, and then its derivative has a delta"
-            raise NotDecided(claim.label, " and ".join(map(str, sides)), found)
+    jumps = [d.expr for side in sides for d in side.atoms(sp.Derivative) if _may_jump(d)]
+    # SymPy takes the cases out of a slope inside an integral: what it was a slope of is lost
+    bodies = [i.function for side in sides for i in side.atoms(sp.Integral)]
+    jumps += [body for body in bodies if body.has(sp.Piecewise) and body.has(sp.Derivative)]
+    if jumps:
+        found = f"{jumps[0]} may jump, and then its derivative has a delta"
+        raise NotDecided(claim.label, " and ".join(map(str, sides)), found)
 
 
-def _may_jump(expr: sp.Expr) -> bool:
-    """Whether a step, or a case that does not join the next one at its border, stands in the expression."""
-    if expr.has(sp.floor, sp.ceiling, sp.frac):
+def _may_jump(slope: sp.Derivative) -> bool:
+    """Whether a step, or cases that do not join at a border, stand in what is differentiated at any order."""
+    if not slope.has(sp.Piecewise, sp.floor, sp.ceiling, sp.frac):
+        return False
+    orders = [count for _, count in slope.variable_count]
+    if slope.expr.has(sp.floor, sp.ceiling, sp.frac) or not all(order.is_Integer for order in orders):
         return True
-    for cases in expr.atoms(sp.Piecewise):
-        for (one, condition), (other, _) in zip(cases.args, cases.args[1:], strict=False):
-            for r in condition.atoms(Relational):
-                if r.lhs.is_Symbol and sp.simplify((one - other).subs(r.lhs, r.rhs)) != 0:
-                    return True
-    return False
+    steps = [v for v, order in slope.variable_count for _ in range(order)]
+    bodies = itertools.accumulate(steps[:-1], sp.diff, initial=slope.expr)
+    return any(not _joined(cases) for body in bodies for cases in body.atoms(sp.Piecewise))
+
+
+def _joined(cases: sp.Piecewise) -> bool:
+    """Whether each case is shown to equal, at each of its borders, the cases that it meets there."""
+    borders = [(i, *_border(r)) for i, (_, c) in enumerate(cases.args) for r in c.atoms(Relational)]
+    if cases.has(sp.Contains) or not all(s.is_Symbol and s not in end.free_symbols for _, s, end in borders):
+        return False
+    return all(
+        sp.simplify((cases.args[i].expr - cases.args[j].expr).subs(s, end)) == 0
+        for i, s, end in borders
+        for j in range(i + 1, len(cases.args))
+        if _meets(cases, j, s, end)
+    )
+
+
+def _border(r: Relational) -> tuple[sp.Expr, sp.Expr]:
+    return r.args if r.lhs.is_Symbol else r.args[::-1]
+
+
+def _meets(cases: sp.Piecewise, j: int, s: sp.Symbol, border: sp.Expr) -> bool:
+    """Whether the j-th case holds next to the border, as far as SymPy knows."""
+    *earlier, here = (condition for _, condition in cases.args[: j + 1])
+    where = sp.And(here, *map(sp.Not, earlier))
+    if where.free_symbols != {s} or border.free_symbols:
+        return where is not sp.false
+    return where.subs(s, sp.Dummy(real=True)).as_set().closure.contains(border) is not sp.false

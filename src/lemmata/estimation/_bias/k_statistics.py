@@ -20,7 +20,8 @@ def k_statistic(x: Tensor, order: int, *, dim: int = -1) -> Tensor:
 
     Args:
         x: data ``(..., n, ...)``.
-        order: 1, 2, 3 or 4.
+        order: 1, 2, 3 or 4. Powers of deviations that overflow give infinities or NaN; in float32, those
+            of order 4 do beyond 1e9.
         dim: the axis of the sample, which goes.
 
     Raises:

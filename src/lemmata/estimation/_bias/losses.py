@@ -40,35 +40,45 @@ def log_mean_exp(x: Tensor, *, dim: int, correction: str | None = None) -> Tenso
         [0.6931, 0.8181, 0.837]
     """
     check.choice("correction", correction, (None, "delta", "jackknife"))
-    axis, n = sample_of(x, dim, 1 if correction is None else 2)
+    axis, _ = sample_of(x, dim, 1 if correction is None else 2)
     y = x.to(compute_dtype(x)).movedim(axis, -1)
     peak = y.amax(-1, keepdim=True).detach()
     peak = torch.where(peak.isfinite(), peak, 0.0)
     y = y - peak
     total = log_sum_exp(y)
-    log_mean = peak.squeeze(-1) + (total - math.log(n))
+    log_mean = _log_mean(y, total)
+    out = peak.squeeze(-1) + log_mean
     if correction is not None:
-        fine = total.isfinite()
-        p = torch.exp(torch.where(fine.unsqueeze(-1), y - total.unsqueeze(-1), -math.log(n)))
-        bias = _delta(p) if correction == "delta" else _left_out(y, p, total)
-        log_mean = log_mean - torch.where(fine, bias, 0.0)
-    return log_mean.to(x.dtype)
+        fine = total.isfinite().unsqueeze(-1)
+        excess = torch.expm1(torch.where(fine, y - log_mean.unsqueeze(-1), 0.0))
+        out = out - (_delta(excess) if correction == "delta" else _left_out(y, excess, total))
+    return out.to(x.dtype)
 
 
-def _delta(p: Tensor) -> Tensor:
-    """-S^2 / (2 n mean^2) of terms that are the shares p of their sum."""
-    n = p.shape[-1]
-    return -(n * p - 1).square().sum(-1) / (2 * n * (n - 1))
+def _log_mean(y: Tensor, total: Tensor) -> Tensor:
+    """The log of the mean of e^y, the largest y being 0; by expm1, where y is near 0 and it is, too."""
+    near = (torch.expm1(y.detach()).mean(-1) > -0.5) & total.isfinite()
+    small = torch.expm1(torch.where(near.unsqueeze(-1), y, 0.0)).mean(-1)
+    return torch.where(near, torch.log1p(small), total - math.log(y.shape[-1]))
 
 
-def _left_out(y: Tensor, p: Tensor, total: Tensor) -> Tensor:
-    """The jackknife's bias of log mean e^y, from the shares p and the log of the sum.
+def _delta(excess: Tensor) -> Tensor:
+    """-S^2 / (2 n mean^2) of terms that are 1 + excess times their mean."""
+    n = excess.shape[-1]
+    return -excess.square().sum(-1) / (2 * n * (n - 1))
 
-    Leaving out i lowers the log of the sum by -log(1 - p_i), which is exact for shares up to 1/2; only the
-    largest can be above, and for that one the others are summed.
+
+def _left_out(y: Tensor, excess: Tensor, total: Tensor) -> Tensor:
+    """The jackknife's bias of log mean e^y: the fall of the log mean when i is left out, averaged.
+
+    The others have 1 - excess_i / (n - 1) times the mean. Where the largest leaves less than a quarter of the
+    sum, the others are summed.
     """
     n = y.shape[-1]
-    largest = torch.arange(n, device=y.device) == p.argmax(-1, keepdim=True)
-    others = log_sum_exp(torch.where(largest, -math.inf, y))
-    falls = (total - others) - torch.log1p(-torch.where(largest, 0.0, p)).sum(-1)
-    return -(falls + n * math.log1p(-1 / n)) * ((n - 1) / n)
+    largest = torch.arange(n, device=y.device) == excess.argmax(-1, keepdim=True)
+    most = (largest & (excess > 0.75 * n - 1)).any(-1)
+    towers = largest & most.unsqueeze(-1)
+    others = log_sum_exp(torch.where(towers, -math.inf, y)) - total
+    fall = torch.where(most, others - math.log1p(-1 / n), 0.0)
+    rises = fall + torch.log1p(-torch.where(towers, 0.0, excess) / (n - 1)).sum(-1)
+    return rises * ((n - 1) / n)

@@ -11,6 +11,7 @@ from lemmata.estimation._bias.sample import Dims, axes_of, central_sums
 from lemmata.numerics.centring import centred
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.roots import root
+from lemmata.numerics.units import unit_of
 
 __all__ = ["c4", "mse_optimal_divisor", "unbiased_std", "variance"]
 
@@ -139,8 +140,10 @@ def unbiased_std(x: Tensor, *, dim: Dims = None) -> Tensor:
         >>> unbiased_std(torch.tensor([1.0, 3.0]))  # 2 / sqrt(2) / c4(2)
         tensor(1.7725)
     """
-    _, n = axes_of(x, dim)
-    s = root(variance(x.to(compute_dtype(x)), dim=dim))
+    axes, n = axes_of(x, dim)
+    y = x.to(compute_dtype(x))
+    unit = unit_of(y, axes)
+    s = root(variance(y / unit, dim=dim)) * unit.squeeze(axes)
     return (s / (c4(n) if n > 1 else math.nan)).to(x.dtype)
 
 

@@ -11,9 +11,9 @@ from lemmata.estimation._hsic.estimators import aligned, of_centred, of_matrices
 from lemmata.estimation._hsic.kernels import KernelLike
 from lemmata.estimation._hsic.samples import Bandwidth, Pair, both, check_estimator, paired, width_of
 from lemmata.estimation._hsic.sums import Sums
-from lemmata.estimation._hsic.units import unit_of
 from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.roots import root
+from lemmata.numerics.units import unit_of
 
 __all__ = [
     "cka",
@@ -275,9 +275,19 @@ def hsic_gaussian_population(rho: float | Tensor, *, bandwidth: float | tuple[fl
     if not isinstance(rho, Tensor):
         rho = torch.tensor(check.number("rho", rho), dtype=torch.float64)
     check.floating("rho", rho)
-    p = (s * s + 2) * (t * t + 2)
-    front = s / math.hypot(s, math.sqrt(2)) * (t / math.hypot(t, math.sqrt(2)))  # of any size
-    square = rho.to(compute_dtype(rho)).square()
-    share = torch.where(square > 1, math.nan, square) / p
-    far, near = (torch.expm1(-0.5 * torch.log1p(-times * share)) for times in (4, 1))
-    return (front * (far - 2 * near)).to(rho.dtype)
+    (near_s, far_s), (near_t, far_t) = (
+        (width / math.hypot(width, math.sqrt(2)), math.sqrt(2) / math.hypot(width, math.sqrt(2)))
+        for width in (s, t)
+    )  # of any size; squares add up to 1, and P = 4 / (far_s far_t)^2
+    rho = torch.where(rho.abs() > 1, math.nan, rho)
+    x = rho.to(compute_dtype(rho))
+    share = x.square() * (far_s * far_t) ** 2  # 4 rho^2 / P
+    rest = (1 - x) * (1 + x) + x.square() * (near_s**2 + (far_s * near_t) ** 2)  # 1 - share, near 0, too
+    near = torch.expm1(-0.5 * torch.log1p(-share / 4))
+    few = share < 0.5
+    far = torch.where(
+        few,
+        torch.expm1(-0.5 * torch.log1p(-torch.where(few, share, 0.0))),
+        torch.where(few, 1.0, rest).rsqrt() - 1,
+    )
+    return (near_s * near_t * (far - 2 * near)).to(rho.dtype)

@@ -13,9 +13,9 @@ from lemmata.estimation._hsic.estimators import ESTIMATORS
 from lemmata.estimation._hsic.kernels import Kernel, KernelLike, kernel_of
 from lemmata.estimation._hsic.median import median_distance
 from lemmata.estimation._hsic.sums import PairSums, gram_sums
-from lemmata.estimation._hsic.units import unit_of
 from lemmata.numerics.centring import centred
 from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.units import unit_of
 
 __all__ = ["Bandwidth", "Pair", "both", "check_estimator", "paired", "width_of"]
 

@@ -12,8 +12,8 @@ from lemmata._torch import apply, batch_first, is_wrapped
 from lemmata.estimation._hsic.gram import gram, whole
 from lemmata.estimation._hsic.kernels import Kernel
 from lemmata.estimation._hsic.tiles import batches, tiles
-from lemmata.estimation._hsic.units import unit_of
 from lemmata.numerics.precision import no_autocast
+from lemmata.numerics.units import unit_of
 
 __all__ = ["PairSums", "Sums", "gram_sums"]
 

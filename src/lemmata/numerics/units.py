@@ -5,8 +5,6 @@ from torch import Tensor
 
 __all__ = ["unit_of"]
 
-LEAST = 2 * torch.finfo(torch.float64).tiny
-
 
 def unit_of(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
     """A power of two near the largest entry over ``dim`` (axes that stay, with size 1), a constant.
@@ -15,12 +13,13 @@ def unit_of(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
     vanish. It is 1 where there is no entry or only zeros, and where one is not finite.
 
     Args:
-        x: float64.
+        x: float32 or float64.
         dim: one axis, or several.
     """
     axes = dim if isinstance(dim, tuple) else (dim,)
     if not all(x.shape[axis] for axis in axes):
         return torch.ones_like(x.detach().sum(dim, keepdim=True))
-    largest = x.detach().abs().amax(dim, keepdim=True).clamp(min=LEAST)
+    least = 2 * torch.finfo(x.dtype).tiny
+    largest = x.detach().abs().amax(dim, keepdim=True).clamp(min=least)
     unit = largest / 2 / torch.frexp(largest).mantissa
-    return torch.where((largest > LEAST) & largest.isfinite(), unit, 1.0)
+    return torch.where((largest > least) & largest.isfinite(), unit, 1.0)
