@@ -430,3 +430,13 @@ BAD_CALLS = [
 def test_bad_input_is_named(device):
     x, i = torch.ones(3, 5, device=device), torch.ones(3, 5, dtype=torch.int64, device=device)
     assert_refused(BAD_CALLS, x, i)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("size", [1e-30, 1e-22, 1e30])
+def test_unbiased_std_of_any_size(dtype, size, device):
+    x = torch.tensor([1.0, 3.0], dtype=dtype, device=device) * size
+    high, low = x.double().flip(0).tolist()
+    assert unbiased_std(x).item() == pytest.approx(
+        (high - low) * math.sqrt(math.pi) / 2, rel=torch.finfo(dtype).eps
+    )

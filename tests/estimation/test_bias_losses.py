@@ -156,3 +156,26 @@ BAD_CALLS = [
 def test_bad_input_is_named(device):
     x, i = torch.ones(3, 5, device=device), torch.ones(3, 5, dtype=torch.int64, device=device)
     assert_refused(BAD_CALLS, x, i)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-8, 1e-16, 1e-30])
+@pytest.mark.parametrize("row", [[1.0, 2, 3, 6], [-1.0, 2], [5.0, 1, 1, 1, 1, 1.2], [0.0, -50, -1, -800]])
+def test_digits_are_kept_near_0(row, size, device):
+    x = torch.tensor(row, dtype=torch.float64, device=device) * size
+    terms, n = [mp.mpf(v) for v in x.tolist()], len(row)
+
+    def log_mean(terms):
+        return mp.log(mp.fsum(map(mp.exp, terms)) / len(terms))
+
+    with mp.workdps(80):
+        mean = mp.exp(log_mean(terms))
+        spread = mp.fsum((mp.exp(v) - mean) ** 2 for v in terms) / (n - 1)
+        left_out = mp.fsum(log_mean(terms[:i] + terms[i + 1 :]) for i in range(n))
+        truths = {
+            None: log_mean(terms),
+            "delta": log_mean(terms) + spread / (2 * n * mean**2),
+            "jackknife": n * log_mean(terms) - mp.mpf(n - 1) / n * left_out,
+        }
+    for correction, truth in truths.items():
+        found = log_mean_exp(x, dim=0, correction=correction).item()
+        assert abs(found - truth) <= 1e-14 * max(abs(truth), 1e-2 * x.abs().max().item())

@@ -312,3 +312,16 @@ def test_subdivision_ends_at_small_boxes_and_after_some_time(monkeypatch):
         minimum_sign(x**2 - x + 1, box(-2, 2), strict=True, limit=10**9)
     with pytest.raises(Undecided):
         enclose_supremum(x * (1 - x), box(0, 1), within=Fraction(1, 1000), limit=10**9)
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(0, Fraction(1, 2**10_000)), (Fraction(-1, 2**10_000), 0)])
+def test_ends_that_are_tiny_are_rounded_outwards_and_not_written_out(lower, upper):
+    end = arb(2) ** -(10**12)
+    end = end if upper else -end
+    assert fraction(end, -math.inf) == lower
+    assert fraction(end) == upper
+    huge = 1 / end
+    assert (fraction(huge, -math.inf), fraction(huge)) in (
+        (2**10_000, math.inf),
+        (-math.inf, -(2**10_000)),
+    )

@@ -155,3 +155,8 @@ def test_weights_that_are_no_law_are_refused(law):
 def test_a_sample_has_at_least_one_draw(draws):
     with pytest.raises(ValueError, match="draws"):
         expectation(len, LAW, draws=draws)
+
+
+def test_a_side_that_changes_its_case_changes_nothing_for_the_other():
+    with pytest.raises(ClaimFailed):
+        claim("demo").instances(lambda c: (c.append(1), len(c))[1], len, [[1], [2]])

@@ -365,3 +365,9 @@ def test_a_gradient_by_the_wrong_argument_is_refused():
 
 def test_a_mean_in_place_of_a_sum_is_refused():
     refused(gradient, lambda v: v.logsumexp(-1) / len(v), LSE, [s], [ROWS])
+
+
+def test_values_that_all_overflow_tell_nothing():
+    x, points = sp.Symbol("x"), torch.full((9,), 1000.0, dtype=torch.float64)
+    with pytest.raises(ClaimFailed, match="finite in float64"):
+        claim("demo").agrees(torch.exp, sp.exp(5 * x), [x], [points], why="rounding")

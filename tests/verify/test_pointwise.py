@@ -254,8 +254,8 @@ def test_there_are_no_special_points_without_cases_or_next_to_what_is_worked_out
     [(1, False), (Rational(3, 2), True), (2, False), (0, False), (3, False), (sp.I, False)],
 )
 def test_the_ends_of_an_interval_are_outside(number, inside):
-    assert pointwise._inside(sp.sympify(number), (1, 2)) is inside
-    assert pointwise._inside(sp.sympify(number), None) is True
+    assert pointwise.inside(sp.sympify(number), (1, 2)) is inside
+    assert pointwise.inside(sp.sympify(number), None) is True
 
 
 def test_ten_times_as_many_points_are_tried_as_are_needed():

@@ -216,3 +216,8 @@ def test_errors_that_are_not_of_order_two_are_refused(errors):
 )
 def test_steps_errors_and_tolerances_that_tell_nothing_are_refused(errors, steps, options):
     refused("rate", errors, steps, options.pop("order", 1), error=ValueError, **options)
+
+
+def test_complex_samples_are_refused():
+    with pytest.raises(TypeError, match=r"samples must be real, got torch\.complex128"):
+        claim("demo").sampled(torch.rand(200, dtype=torch.float64) + 5j, 0.5, detects=0.5)

@@ -40,6 +40,7 @@ __all__ = [
 
 PRECISION = 192  # bits
 SECONDS = 25.0  # after which subdivision stops
+FAR = 10_000  # bits: an end beyond 2^FAR, or nearer to 0 than 2^-FAR, is not written out
 SMALLEST = Fraction(1, 2 ** (PRECISION // 2))  # side of a box at which subdivision stops to help
 Box = dict[sp.Symbol, tuple[Fraction, Fraction]]
 
@@ -300,11 +301,19 @@ def enclose_supremum(expr: sp.Expr, box: Box, *, within: Fraction, limit: int) -
 
 
 def fraction(end: arb, otherwise: float = inf) -> Fraction | float:
-    """An exact end of a ball as a Fraction; ``otherwise`` if the ball has no bound there, or is undefined."""
+    """An exact end of a ball as a Fraction; ``otherwise`` if the ball has no bound there, or is undefined.
+
+    The lower end has ``otherwise`` -inf. Ends that are tiny or huge beyond 2^FAR are rounded outwards.
+    """
     if not end.is_finite():
         return otherwise
-    mantissa, exponent = end.man_exp()
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    mantissa, exponent = map(int, end.man_exp())
+    outwards = (mantissa < 0) == (otherwise < 0)
+    if exponent + mantissa.bit_length() < -FAR:
+        return Fraction((mantissa > 0) - (mantissa < 0), 2**FAR) if outwards else Fraction(0)
+    if exponent > FAR:
+        return otherwise if outwards else Fraction((-1) ** (mantissa < 0) * 2**FAR)
+    return Fraction(mantissa) * Fraction(2) ** exponent
 
 
 def rounded(point: Mapping[sp.Symbol, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +45,9 @@ def instances(
     rows = []
     for case in cases:
         arguments = case if isinstance(case, tuple) else (case,)
-        left, right = (_exact(name, side(*arguments)) for name, side in (("lhs", lhs), ("rhs", rhs)))
+        left, right = (
+            _exact(name, side(*map(_own, arguments))) for name, side in (("lhs", lhs), ("rhs", rhs))
+        )
         if not _equal(left, right):
             raise _outcome(left, right)(claim.label, left, right, f"case {case}")
         rows.append((case, left))
@@ -60,6 +63,11 @@ def instances(
         tuple(f"{case}: {left}" for case, left in rows[:12]) + (("…",) if len(rows) > 12 else ()),
         plain="; ".join(f"{case}: {left}" for case, left in shown),
     )
+
+
+def _own(argument: Any) -> Any:
+    """A copy of what a side could change, so that the other sees it as it was."""
+    return copy.deepcopy(argument) if isinstance(argument, (list, dict, set)) else argument
 
 
 def expectation(statistic: Callable[..., Any], law: Mapping[Any, Any], draws: int | None = None) -> sp.Expr:

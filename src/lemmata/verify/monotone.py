@@ -13,6 +13,7 @@ Each rule is a theorem on an open interval (a, b), finite or not, for an f that 
 
 from __future__ import annotations
 
+import math
 import time
 from fractions import Fraction
 
@@ -141,7 +142,7 @@ class Prover:
                     found = ball(f, {self.x: arb(0, "inf")})
                     return bool(found > 0 or (not strict and found >= 0))
                 low, high = (ball(end, {}) for end in interval)
-                box = {self.x: (Fraction(fraction(low.lower())), Fraction(fraction(high.upper())))}
+                box = {self.x: (Fraction(fraction(low.lower(), -math.inf)), Fraction(fraction(high.upper())))}
                 return isinstance(minimum_sign(f, box, strict=True, limit=200), int)
         except (ValueError, ArithmeticError):  # no ball, no bound, or undecided
             return False

@@ -324,6 +324,8 @@ def _refuse_wide(
     sizes = [abs(v) for v in want.flat]
     wide = [mpmath.isfinite(v) and v <= 4 * ulp * spacing(max(v, scale), dtype) for v in sizes]
     normal = [w for w, v in zip(wide, sizes, strict=True) if v >= torch.finfo(dtype).tiny]
+    if finest and not any(v <= torch.finfo(dtype).max for v in sizes):
+        raise NotDecided(claim.label, f"a value that is finite in {_name(dtype)}", f"none of {want.size}")
     if all(wide) or (finest and sum(normal) > len(normal) / 4):
         found = f"{ulp:g} ulp of {_name(dtype)} at scale {scale:g}: a quarter of every one of"
         found = f"{found} {sum(wide)} values, of {want.size}"

@@ -1,8 +1,9 @@
 """Both sides of a claim, as they were given, at points: numbers look over the simplifier's shoulder.
 
-The points have every property that the symbols are assumed to have: where there are cases, special ones first
-(0, 1, -1, and the numbers at which a case begins), which only refute; then random ones. Derivatives are
-evaluated by finite differences, integrals, sums and limits by two ways that must agree (``quadrature``).
+The points have every property that the symbols are assumed to have. Special ones come first, which only
+refute: 0, 1, -1 and the numbers at which a case begins, where there are cases; small integers for integers;
+0, 1, -1 for what a limit depends on. Then random ones. Derivatives are evaluated by finite differences,
+integrals, sums and limits by two ways that must agree (``quadrature``).
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from .evidence import Claim
 from .outcome import NotDecided, Refuted, apart
 from .timing import TimeLimit, within_time
 
-__all__ = ["compare"]
+__all__ = ["compare", "inside"]
 
 POINTS, SPECIAL = 8, 12
 CASES = (sp.Piecewise, sp.sign, sp.Abs, sp.Heaviside, sp.floor, sp.ceiling, sp.KroneckerDelta, sp.frac)
+SIMPLE = (sp.S.Zero, sp.S.One, sp.S.NegativeOne)
+SMALL = (sp.S.Zero, sp.S.One, sp.Integer(2), sp.S.NegativeOne)
 FEWEST = 12  # digits that a number must have to tell anything
 TINY = sp.Rational(1, 10**30)
 SECOND_ROUTE = {sp.Integral: quadrature.integral, sp.Sum: quadrature.series, sp.Product: quadrature.series}
@@ -48,6 +51,8 @@ def compare(
     def look() -> None:
         nonlocal done, met
         for point in _special(symbols, (lhs, rhs), domain or {}):
+            _one(claim, lhs, rhs, relation, point)
+        for point in _small(symbols, (lhs, rhs), domain or {}, seed):
             _one(claim, lhs, rhs, relation, point)
         for point in _random(symbols, domain or {}, seed):
             digits = _one(claim, lhs, rhs, relation, point)
@@ -93,11 +98,21 @@ def known_value(expr: sp.Expr, point: Point) -> tuple[sp.Expr, int]:
     for part in _outermost(expr):
         if not part.free_symbols <= point.keys():
             continue
-        number, met = SECOND_ROUTE[type(part)](part.subs(point))
+        number, met = _by_second_route(part, point)
         if met == 0:
             return sp.nan, 0
         expr, digits = expr.xreplace({part: number}), min(digits, met)
     return value(expr, point), digits
+
+
+def _by_second_route(part: sp.Expr, point: Point) -> tuple[sp.Expr, int]:
+    there = part.subs(point)
+    if type(there) not in SECOND_ROUTE:
+        return sp.N(there, GUARD), GUARD
+    try:
+        return SECOND_ROUTE[type(there)](there)
+    except (ArithmeticError, NameError, NotImplementedError, TypeError, ValueError):
+        return sp.nan, 0
 
 
 def _outermost(expr: sp.Basic) -> list[sp.Basic]:
@@ -130,12 +145,33 @@ def _special(symbols: Sequence[sp.Symbol], sides: Sequence[sp.Expr], domain: Dom
     relations = [r for side in sides for r in side.atoms(Relational)]
     numbers = [number for r in relations for number in r.args if number.is_number and number.is_finite]
     wanted = list(dict.fromkeys([*numbers, sp.S.Zero, sp.S.One, sp.S.NegativeOne]))
-    choices = [[v for v in wanted if allowed(v, s) and _inside(v, domain.get(s))] for s in symbols]
+    choices = [[v for v in wanted if allowed(v, s) and inside(v, domain.get(s))] for s in symbols]
     for chosen in itertools.islice(itertools.product(*choices), SPECIAL if symbols else 0):
         yield dict(zip(symbols, chosen, strict=True))
 
 
-def _inside(v: sp.Expr, interval: Sequence[object] | None) -> bool:
+def _small(
+    symbols: Sequence[sp.Symbol], sides: Sequence[sp.Expr], domain: Domain, seed: int
+) -> Iterator[Point]:
+    """Small integers for integers, 0, 1, -1 for what a limit depends on, one random value for the others."""
+    wanted = dict.fromkeys(
+        [s for side in sides for e in side.atoms(sp.Limit) for s in e.free_symbols], SIMPLE
+    )
+    wanted |= dict.fromkeys([s for s in symbols if s.is_integer], SMALL)
+    if not wanted:
+        return
+    generator = random.Random(seed)
+    choices = [
+        [v for v in wanted[s] if allowed(v, s) and inside(v, domain.get(s))]
+        if s in wanted
+        else [draw(s, generator, domain.get(s))]
+        for s in symbols
+    ]
+    for chosen in itertools.islice(itertools.product(*choices), 2 * SPECIAL):
+        yield dict(zip(symbols, chosen, strict=True))
+
+
+def inside(v: sp.Expr, interval: Sequence[object] | None) -> bool:
     if interval is None:
         return True
     low, high = map(sp.sympify, interval)

@@ -56,6 +56,8 @@ def sampled(
         >>> claim("demo-mean").sampled(uniform, 0.5, detects=0.02).kind
         'sampled'
     """
+    if samples.is_complex():
+        raise TypeError(f"samples must be real, got {samples.dtype}")
     if samples.dim() != 1 or len(samples) < 100:
         found = f"got shape {tuple(samples.shape)}"
         raise ValueError(f"samples must be one dimension of at least 100 values, {found}")

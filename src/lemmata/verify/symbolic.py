@@ -19,9 +19,10 @@ from sympy.core.relational import Relational
 from .comparison import DIGITS, Domain
 from .evidence import Claim, Evidence, issue
 from .inequality import shown_above, shown_zero
+from .limits import edges
 from .monotone import Interval
 from .outcome import NotDecided, Vacuous
-from .pointwise import compare
+from .pointwise import compare, inside
 from .reductions import REDUCTIONS, binomial_sums, confined
 from .timing import TimeLimit, within_time
 from .vacuity import refuse_vacuous
@@ -93,6 +94,7 @@ def proved(
         if left != right or relation in "<>":
             at = compare(claim, left, right, relation, domain, seed, _share(until, 1.5))
             steps.append(reduce(claim, left, right, relation, _share(until, 1), domain))
+            _at_edges(claim, left, right, relation, until, domain or {})
     names = ", ".join(sorted(set(steps)))
     equal = relation == "=="
     on_domain = _on(domain) if any(ON_DOMAIN in name for name in steps) else ""
@@ -104,6 +106,34 @@ def proved(
         (f"also {'equal' if equal else 'holds'} to {DIGITS} digits at {at}", *_crossed(lhs, rhs)),
         plain=f"{lhs} {relation} {rhs}" + (f" for {domain}" if on_domain else ""),
     )
+
+
+def _at_edges(
+    claim: Claim, lhs: sp.Expr, rhs: sp.Expr, relation: str, until: float, domain: Domain, depth: int = 2
+) -> None:
+    """``NotDecided`` unless the claim is shown wherever a parameter may change what a limit is."""
+    expected = f"{lhs} {relation} {rhs}"
+    try:
+        places = dict.fromkeys(edges(lhs) if lhs.has(sp.Limit) else ())
+        places |= dict.fromkeys(edges(rhs) if rhs.has(sp.Limit) else ())
+    except ValueError as error:
+        raise NotDecided(claim.label, expected, f"no point where the sides differ, but {error}") from None
+    for symbol, root in places:
+        if symbol in domain and not inside(root, domain[symbol]):
+            continue
+        left, right = (side.subs(symbol, root) for side in (lhs, rhs))
+        if right.has(sp.nan, sp.zoo) or left.has(sp.nan, sp.zoo):
+            continue  # not defined there
+        elsewhere = {s: ends for s, ends in domain.items() if s != symbol}
+        try:
+            if depth == 0:
+                raise NotDecided(claim.label, expected, "too many cases of a limit")
+            if left.doit() != right.doit():
+                reduce(claim, left, right, relation, min(5, _share(until, 2)), elsewhere)
+            _at_edges(claim, left, right, relation, until, elsewhere, depth - 1)
+        except (NotDecided, NotImplementedError) as error:
+            found = f"no point where the sides differ, but where {symbol} = {root}: {error}"
+            raise NotDecided(claim.label, expected, found) from None
 
 
 def _how(names: str) -> str:
@@ -181,6 +211,8 @@ def reduce(
         try:
             if name := within_time(_share(until, left), route):
                 return name
+        except NotImplementedError as error:
+            tried += f"; SymPy: {error}"
         except TimeLimit:
             tried += f"; {route.__name__.replace('_', ' ')} took longer than its share of {seconds:.3g} s"
     found = f"no point where the sides differ, but {tried}; residual: {shortest[0]}"

@@ -1,0 +1,62 @@
+"""Where a limit with parameters may be another: SymPy takes what it does not know to be 0 for something else.
+
+    Limit(1/(x*t + 1), t, oo)      SymPy: 0; at x = 0 it is 1
+
+A claim about such a limit is shown there as well (``symbolic``), or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sympy as sp
+
+__all__ = ["edges"]
+
+
+def edges(expr: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
+    """(symbol, value) wherever a coefficient of a limit's variable may be 0; ``ValueError`` if not solved."""
+    for limit in sorted(expr.atoms(sp.Limit), key=str):
+        for coefficient in _coefficients(*limit.args[:2]):
+            if coefficient.is_zero is None:
+                yield from _roots(coefficient)
+
+
+def _coefficients(body: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
+    """What multiplies functions of t, is added to them, or is a power of or to them; each with parameters."""
+    found: dict[sp.Expr, None] = {}
+    for form in dict.fromkeys([body, sp.together(body), sp.powsimp(body)]):
+        for part in sp.preorder_traversal(form):
+            if t in part.free_symbols:
+                found |= dict.fromkeys(_of(part, t))
+    return [c for c in found if c.free_symbols and t not in c.free_symbols]
+
+
+def _of(part: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
+    if isinstance(part, sp.Add):
+        sums: dict[sp.Expr, Any] = {}
+        for term in sp.Add.make_args(sp.expand(part)):
+            coefficient, function = term.as_independent(t, as_Add=False)
+            sums[function] = sums.get(function, 0) + coefficient
+        return list(sums.values())
+    if isinstance(part, sp.Mul):
+        return [part.as_independent(t)[0]]
+    return [*part.args, part.base - 1] if isinstance(part, sp.Pow) else []
+
+
+def _roots(coefficient: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
+    """The values of one symbol at which the coefficient is 0, as far as its assumptions allow them."""
+    for symbol in sorted(coefficient.free_symbols, key=str):
+        free = sp.Dummy(str(symbol), **({"real": True} if symbol.is_real else {}))
+        try:
+            roots = sp.solve(coefficient.subs(symbol, free), free)
+        except NotImplementedError:
+            continue
+        yield from ((symbol, root) for root in roots if _possible(root, symbol))
+        return
+    raise ValueError(f"cannot tell where {coefficient} is 0")
+
+
+def _possible(root: sp.Expr, symbol: sp.Symbol) -> bool:
+    return all(getattr(root, f"is_{fact}") is not (not truth) for fact, truth in symbol.assumptions0.items())

@@ -1,0 +1,107 @@
+"""A limit may be another where a coefficient is 0, and a claim may fail at the smallest integers only."""
+
+import pytest
+import sympy as sp
+from sympy import Abs, Limit, Rational, Sum, binomial, exp, log, oo, sin
+
+from lemmata.verify import claim
+from lemmata.verify.limits import edges
+from lemmata.verify.outcome import NotDecided, Refuted
+
+x, y, t = sp.symbols("x y t", real=True)
+p, a = sp.symbols("p a", positive=True)
+r = sp.Symbol("r", nonnegative=True)
+n, k = sp.symbols("n k", integer=True, nonnegative=True)
+N = sp.Symbol("N", integer=True, positive=True)
+
+
+def proved(*sides, **options):
+    return claim("demo").proved(*sides, seconds=10, **options)
+
+
+# --- identity: what holds at the edges, too, is shown -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        (Limit((1 + x / t) ** t, t, oo), exp(x)),
+        (Limit((exp(x * t) - 1) / t, t, 0), x),
+        (Limit((x * t + 1) / (t + 1), t, oo), x),
+        (Limit(log(1 + p * t) / t, t, 0), p),
+        (Limit((p**t - 1) / t, t, 0), log(p)),
+        (Limit(sin(x * t) / t, t, 0), x),
+    ],
+)
+def test_limits_that_hold_for_every_parameter_are_proved(limit, value):
+    assert proved(limit, value).kind == "proved"
+
+
+def test_edges_are_the_roots_of_what_the_variable_is_multiplied_with():
+    assert set(edges(Limit(1 / (x * t + 1), t, oo))) == {(x, 0)}
+    assert set(edges(Limit(1 / ((x**2 - 2) * t + 1), t, oo))) == {(x, -sp.sqrt(2)), (x, sp.sqrt(2))}
+    assert (x, y) in set(edges(Limit(1 / (x * t - y * t + 1), t, oo)))
+    assert (r, 0) in set(edges(Limit(r**t, t, 0)))
+    assert not set(edges(Limit(1 / (p * t + 1), t, oo)))  # p is positive
+    assert not set(edges(x * t))
+    with pytest.raises(ValueError, match="cannot tell where"):
+        list(edges(Limit(t * (x * exp(x) + sp.cos(x)), t, 0)))
+
+
+# --- failure ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "options"),
+    [
+        (Limit(1 / (x * t + 1), t, oo), 0, {}),  # x = 0: 1
+        (Limit(1 / (x * t + 1), t, oo), Rational(1, 2), {"relation": "<"}),
+        (Limit(Abs(x) / (Abs(x) + p), p, 0), 1, {}),  # x = 0: 0, as in Adam and RMSNorm
+        (Limit(n * t / (1 + n * t), t, oo), 1, {}),
+        (Limit(1 / (x * t - y * t + 1), t, oo), 0, {}),  # x = y
+        (Limit(exp(-(x**2) * t), t, oo), 0, {}),
+    ],
+)
+def test_limits_that_fail_at_a_simple_value_are_refuted(limit, value, options):
+    with pytest.raises(Refuted):
+        proved(limit, value, **options)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "where"),
+    [
+        (Limit(1 / ((x**2 - 2) ** 2 * t + 1), t, oo), 0, r"sqrt\(2\)"),
+        (Limit(r**t, t, 0), 1, "r = 0"),
+        (Limit(1 / ((3 * x - 1) * t + 1), t, oo), 0, "x = 1/3"),
+    ],
+)
+def test_limits_that_fail_elsewhere_are_not_decided_and_say_where(limit, value, where):
+    with pytest.raises(NotDecided, match=where):
+        proved(limit, value)
+
+
+def test_a_domain_without_the_edge_is_enough():
+    assert proved(Limit(1 / ((3 * x - 1) * t + 1), t, oo), 0, domain={x: (1, 2)}).kind == "proved"
+
+
+def test_limits_that_sympy_does_not_know_are_not_decided():
+    for limit in (Limit(sin(t), t, oo), Limit(t * sp.cos(t), t, oo)):
+        with pytest.raises(NotDecided):
+            proved(limit, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("lhs", "rhs", "relation"),
+    [
+        (Sum((-1) ** k * binomial(n, k), (k, 0, n)), 0, "=="),  # n = 0: 1
+        (Sum((-1) ** k * binomial(n, k), (k, 0, n)), 0, "<="),
+        (Sum((-1) ** k * k * binomial(N, k), (k, 0, N)), 0, "=="),  # N = 1: -1
+        (binomial(n - 1, n), 0, "=="),  # n = 0: 1
+        (binomial(2 * n, n), 2 * binomial(2 * n - 1, n), "=="),  # n = 0: 1 and 2
+        (binomial(n - 2, n), 0, "=="),
+    ],
+)
+def test_what_fails_at_the_smallest_integers_only_is_refuted(lhs, rhs, relation, seed):
+    with pytest.raises(Refuted):
+        proved(lhs, rhs, relation=relation, seed=seed)
