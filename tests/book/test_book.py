@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chapters
 import guards
+import length
 import nbformat
 import notebooks
 import pytest
@@ -39,6 +40,10 @@ ABOUT_THE_NOTEBOOK = [
 @pytest.mark.parametrize("guard", ABOUT_THE_NOTEBOOK, ids=lambda guard: guard.__name__)
 def test_notebook(guard, notebook):
     assert guard(notebook) == []
+
+
+def test_main_line_is_short(chapter):
+    assert length.words(chapters.read(chapter.twin)) <= length.MOST
 
 
 def test_notebook_is_valid(notebook):
