@@ -76,3 +76,27 @@ def test_a_float_is_glued_with_the_digits_that_every_machine_gives(monkeypatch):
     for name, value in given.items():
         glue(name, value)
     assert kept == {"pi": 3.14159, "small": -1.23457e-9, "count": 1234567890, "text": "1.23456789"}
+
+
+def test_figures_are_svg_without_a_date(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        "matplotlib_inline.backend_inline.set_matplotlib_formats", lambda *a, **k: said.append((a, k))
+    )
+    figures()
+    assert said == [(("svg",), {"metadata": {"Date": None}})]
+
+
+def test_glue_shows_what_it_keeps_unless_told_not_to(monkeypatch):
+    kept = []
+    monkeypatch.setattr("myst_nb.glue", lambda *a: kept.append(a))
+    glue("gap", 1 / 3)
+    glue("n", 7, display=False)
+    assert kept == [("gap", 0.333333, True), ("n", 7, False)]
+
+
+def test_a_class_without_methods_has_a_source_too():
+    class Bare:
+        x = 1
+
+    assert "x = 1" in source(Bare).data
