@@ -14,13 +14,32 @@ import sympy as sp
 
 __all__ = ["edges"]
 
+SMOOTH = (sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.erf)  # everywhere on the real line
+
 
 def edges(expr: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
     """(symbol, value) wherever a coefficient of a limit's variable may be 0; ``ValueError`` if not solved."""
     for limit in sorted(expr.atoms(sp.Limit), key=str):
-        for coefficient in _coefficients(*limit.args[:2]):
+        body, t, place, _ = limit.args
+        for coefficient in () if _regular(body, t, place) else _coefficients(body, t):
             if coefficient.is_zero is None:
                 yield from _roots(coefficient)
+
+
+def _regular(body: sp.Expr, t: sp.Symbol, place: sp.Expr) -> bool:
+    """Whether the body is smooth at a finite place, whatever the parameters: its limit is its value there."""
+    if not place.is_finite:
+        return False
+    for part in sp.preorder_traversal(body):
+        if t not in part.free_symbols or isinstance(part, (sp.Add, sp.Mul, sp.Symbol, *SMOOTH)):
+            continue
+        there = part.args[0].subs(t, place) if part.args else part
+        if isinstance(part, sp.log) and there.is_positive:
+            continue
+        whole = isinstance(part, sp.Pow) and part.exp.is_Integer
+        if not (whole and (part.exp.is_positive or there.is_zero is False)):
+            return False
+    return True
 
 
 def _coefficients(body: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
