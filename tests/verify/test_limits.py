@@ -45,6 +45,7 @@ def test_edges_are_the_roots_of_what_the_variable_is_multiplied_with():
     assert not set(edges(Limit(1 / (p * t + 1), t, oo)))  # p is positive
     assert not set(edges(x * t))
     assert not set(edges(Limit(1 / (p + x * t) + exp(x * t), t, 0)))  # smooth there: its value is its limit
+    assert not set(edges(Limit(t * (x / t + y / t**2) + (x * t + y) / (p * t + x), t, oo)))  # a fraction
     assert set(edges(Limit(1 / (y + x * t), t, 0))) == {(x, 0), (y, 0)}
     with pytest.raises(ValueError, match="cannot tell where"):
         list(edges(Limit(t * (x * exp(x) + sp.cos(x)), t, oo)))

@@ -29,7 +29,7 @@ def edges(expr: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
 def _regular(body: sp.Expr, t: sp.Symbol, place: sp.Expr) -> bool:
     """Whether the body is smooth at a finite place, whatever the parameters: its limit is its value there."""
     if not place.is_finite:
-        return False
+        return _tame(body, t)
     for part in sp.preorder_traversal(body):
         if t not in part.free_symbols or isinstance(part, (sp.Add, sp.Mul, sp.Symbol, *SMOOTH)):
             continue
@@ -40,6 +40,14 @@ def _regular(body: sp.Expr, t: sp.Symbol, place: sp.Expr) -> bool:
         if not (whole and (part.exp.is_positive or there.is_zero is False)):
             return False
     return True
+
+
+def _tame(body: sp.Expr, t: sp.Symbol) -> bool:
+    """Whether the body is a fraction of polynomials that stays bounded: the denominator's lead is never 0."""
+    above, below = (side.as_poly(t) for side in sp.fraction(sp.cancel(sp.together(body))))
+    if above is None or below is None or any(t in c.free_symbols for c in [*above.coeffs(), *below.coeffs()]):
+        return False
+    return above.degree() <= below.degree() and below.LC().is_zero is False
 
 
 def _coefficients(body: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
