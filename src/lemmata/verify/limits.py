@@ -20,7 +20,8 @@ SMOOTH = (sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.erf)  #
 def edges(expr: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
     """(symbol, value) wherever a coefficient of a limit's variable may be 0; ``ValueError`` if not solved."""
     for limit in sorted(expr.atoms(sp.Limit), key=str):
-        body, t, place = limit.args[0].doit(), *limit.args[1:3]
+        body, t, place, _ = limit.args
+        body = body.doit()
         for coefficient in () if _regular(body, t, place) else _coefficients(body, t):
             if coefficient.is_zero is None:
                 yield from _roots(coefficient)
