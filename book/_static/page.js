@@ -1,4 +1,4 @@
-// What is folded opens for a link that leads into it, and on paper.
+// What is folded opens for a link that leads into it, and on paper; what moves is drawn when asked for.
 const reveal = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   let closed = false;
@@ -20,3 +20,13 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   for (const box of unfolded) box.open = false;
 });
+
+const here = document.currentScript.src;
+for (const box of document.querySelectorAll("details.lemmata-slider")) {
+  box.addEventListener("toggle", () => {
+    const script = document.createElement("script");
+    script.src = new URL("slider.js", here);
+    script.addEventListener("load", () => drawSlider(box));
+    document.head.append(script);
+  }, { once: true });
+}

@@ -106,16 +106,31 @@ def out_of_sync(notebook: NotebookNode, twin: NotebookNode) -> list[str]:
     return [f"cell {where} differs from the text twin: run `make notebooks`"]
 
 
-def figures_without_alt(notebook: NotebookNode) -> list[str]:
-    """Every figure has alt text (cell metadata ``mystnb: {image: {alt: ...}}``), and so has every picture."""
+def is_rich(output: NotebookNode) -> bool:
+    """Whether an output is more than printed text and what `glue` keeps."""
+    return any(
+        kind.startswith(("image/", "text/")) and kind != "text/plain" for kind in output.get("data", {})
+    )
+
+
+def bare_figures(notebook: NotebookNode) -> list[str]:
+    """Every figure has a name, a caption and alt text (cell metadata ``mystnb``); every picture, alt text."""
     found = []
     for cell in code(notebook):
-        shown = any(kind in output.get("data", {}) for output in cell.get("outputs", []) for kind in PICTURES)
-        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-        if shown and len(str(alt).split()) < 3:
-            found.append(
-                f"a figure without alt text, in the cell that starts {cell.source.splitlines()[0]!r}"
-            )
+        if any(kind in output.get("data", {}) for output in cell.get("outputs", []) for kind in PICTURES):
+            said = cell.metadata.get("mystnb", {})
+            figure, image = said.get("figure", {}), said.get("image", {})
+            wanted = [("a name", figure, "name", 1), ("a caption", figure, "caption", 3)]
+            wanted += [("alt text", image, "alt", 3)]
+            found += [
+                f"a figure without {what}, in the cell that starts {cell.source.splitlines()[0]!r}"
+                for what, where, key, least in wanted
+                if len(str(where.get(key, "")).split()) < least
+            ]
+            if sum(map(is_rich, cell.outputs)) > 1:  # each would become the figure of that name
+                found.append(
+                    f"a figure beside other output, in the cell that starts {cell.source.splitlines()[0]!r}"
+                )
     for text in texts(notebook):
         found += [f"a picture without alt text: {match}" for match in re.findall(r"!\[\s*\]\([^)]*\)", text)]
     return found

@@ -32,7 +32,7 @@ def notebook(chapter: chapters.Chapter) -> nbformat.NotebookNode:
 
 ABOUT_THE_NOTEBOOK = [
     guards.unexecuted, guards.no_outputs, guards.errors, guards.no_longer_raises, guards.unsealed,
-    guards.made_by_hand, guards.not_compared, guards.figures_without_alt, guards.no_claim,
+    guards.made_by_hand, guards.not_compared, guards.bare_figures, guards.no_claim,
     guards.unmatched, guards.unrelated, guards.typed_decimals, guards.more_digits_than_kept,
 ]  # fmt: skip
 

@@ -28,6 +28,12 @@ def kept(name: str, value: str) -> NotebookNode:
     )
 
 
+FIGURE = {
+    "image": {"alt": "A line through the origin"},
+    "figure": {"name": "fig-demo-line", "caption": "A line goes up."},
+}
+
+
 def good() -> NotebookNode:
     """A small notebook that every guard accepts."""
     cells = [
@@ -42,7 +48,7 @@ def good() -> NotebookNode:
             "plt.show()",
             execution_count=2,
             outputs=[new_output("display_data", data={"image/svg+xml": "<svg/>"})],
-            metadata={"mystnb": {"image": {"alt": "A line through the origin"}}},
+            metadata={"mystnb": FIGURE},
         ),
         new_code_cell(
             "1 / 0",
@@ -58,7 +64,7 @@ def good() -> NotebookNode:
 
 ALL = [
     guards.unexecuted, guards.no_outputs, guards.errors, guards.no_longer_raises, guards.unsealed,
-    guards.made_by_hand, guards.not_compared, guards.figures_without_alt, guards.no_claim,
+    guards.made_by_hand, guards.not_compared, guards.bare_figures, guards.no_claim,
     guards.unmatched, guards.unrelated, guards.typed_decimals, guards.more_digits_than_kept,
     lambda notebook: guards.foreign_labels(notebook, "demo"),
     lambda notebook: guards.out_of_sync(notebook, good()),
@@ -124,7 +130,19 @@ def no_alt(notebook):
 
 
 def lazy_alt(notebook):
-    notebook.cells[3].metadata = NotebookNode(mystnb={"image": {"alt": "figure"}})
+    notebook.cells[3].metadata = NotebookNode(mystnb=FIGURE | {"image": {"alt": "figure"}})
+
+
+def no_caption(notebook):
+    notebook.cells[3].metadata = NotebookNode(mystnb=FIGURE | {"figure": {"name": "fig-demo-line"}})
+
+
+def no_name(notebook):
+    notebook.cells[3].metadata = NotebookNode(mystnb=FIGURE | {"figure": {"caption": "A line goes up."}})
+
+
+def two_figures(notebook):
+    notebook.cells[3].outputs *= 2
 
 
 def bare_picture(notebook):
@@ -195,9 +213,12 @@ BAD = [
     (guards.not_compared, skipped, "NBVAL_IGNORE_OUTPUT"),
     (guards.not_compared, skipped_by_tag, "nbval-skip"),
     (guards.unrelated, about_something_else, "demo-sum shares no symbol"),
-    (guards.figures_without_alt, no_alt, "plt.show()"),
-    (guards.figures_without_alt, lazy_alt, "plt.show()"),
-    (guards.figures_without_alt, bare_picture, "x.png"),
+    (guards.bare_figures, no_alt, "plt.show()"),
+    (guards.bare_figures, lazy_alt, "without alt text"),
+    (guards.bare_figures, no_caption, "without a caption"),
+    (guards.bare_figures, no_name, "without a name"),
+    (guards.bare_figures, two_figures, "beside other output"),
+    (guards.bare_figures, bare_picture, "x.png"),
     (guards.no_claim, stripped, "checks no claim"),
     (guards.no_claim, unknown_kind, "obvious"),
     (guards.unmatched, unclaimed, "demo-sum has no evidence"),

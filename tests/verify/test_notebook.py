@@ -1,11 +1,14 @@
 """The first cell's tools: source without docstrings, and the look of the figures."""
 
+import json
+import re
 from dataclasses import dataclass
 
 import matplotlib as mpl
 import pytest
+import torch
 
-from lemmata.verify.notebook import figures, glue, source
+from lemmata.verify.notebook import figures, glue, slider, source
 
 
 def plain(x):
@@ -100,3 +103,35 @@ def test_a_class_without_methods_has_a_source_too():
         x = 1
 
     assert "x = 1" in source(Bare).data
+
+
+def data_of(shown):
+    return json.loads(re.search(r"<script[^>]*>(.*)</script>", shown.data)[1])
+
+
+def test_a_slider_holds_its_curves_with_four_digits_and_gaps():
+    x = torch.tensor([0.0, 1 / 3])
+    curves = {"a < b": [x, 2 * x], "still": [1.0, float("nan")]}
+    shown = slider("K & k", (1, 2.5), x, curves, "x", "y")
+    assert "<summary>Move K &amp; k " in shown.data
+    assert data_of(shown) == {
+        "name": "K & k",
+        "values": [1.0, 2.5],
+        "x": [0.0, 0.3333],
+        "curves": {"a < b": [[0.0, 0.3333], [0.0, 0.6667]], "still": [[1.0, None]]},
+        "xlabel": "x",
+        "ylabel": "y",
+    }
+
+
+def test_what_a_slider_holds_cannot_end_its_script():
+    shown = slider("K", (1, 2), [0, 1], {"</script>": [0, 1]}, "x", "y")
+    assert shown.data.count("</script>") == 1
+    assert list(data_of(shown)["curves"]) == ["</script>"]
+
+
+def test_a_slider_names_what_is_wrong():
+    with pytest.raises(ValueError, match=r"values must be two or more, got \[1\]"):
+        slider("K", [1], [0, 1], {"a": [0, 1]}, "x", "y")
+    with pytest.raises(ValueError, match=r"curve 'a' must have 2 points for each value, got shape \(2, 3\)"):
+        slider("K", [1, 2], [0, 1], {"a": [[0, 1, 2], [0, 1, 2]]}, "x", "y")

@@ -261,3 +261,9 @@ def test_the_ends_of_an_interval_are_outside(number, inside):
 def test_ten_times_as_many_points_are_tried_as_are_needed():
     assert len(list(pointwise._random([x], {}, 0))) == 80
     assert list(pointwise._random([], {}, 0)) == [{}]
+
+
+def test_a_domain_outside_the_assumptions_is_refused_before_any_point_is_looked_at(looked_at):
+    with pytest.raises(ValueError, match=r"in \(-2, -1\) with the assumptions of p"):
+        compare(demo, (p + 1) ** 2, p**2 + 2 * p + 1, "==", {p: (-2, -1)}, seconds=0)
+    assert looked_at == []

@@ -73,13 +73,18 @@ def test_the_time_limit_leaves_mpmath_as_it_was():
     assert mpmath.mp.prec == before
 
 
+def test_the_time_is_that_of_the_processor():
+    """A machine that is busy with other things changes no verdict."""
+    assert within_time(0.2, lambda: time.sleep(1) or 42) == 42
+
+
 def test_work_that_swallows_every_exception_does_not_hold_up_the_caller():
     stop = threading.Event()
 
     def stubborn():
         while not stop.is_set():
             try:
-                stop.wait(0.01)
+                pass
             except BaseException:
                 continue
 

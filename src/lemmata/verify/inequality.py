@@ -23,7 +23,7 @@ Domain = Mapping[sp.Symbol, Interval]
 
 def shown_above(f: sp.Expr, strict: bool, domain: Domain, seconds: float) -> str | None:
     """How f >= 0 (> 0 if ``strict``) was proved for all values of the symbols; None if it was not."""
-    until = time.monotonic() + seconds
+    until = time.process_time() + seconds
     symbols = sorted(f.free_symbols, key=str)
     if not symbols or not all(s.is_real or s in domain for s in symbols):
         return None
@@ -68,7 +68,7 @@ def _one_variable(f: sp.Expr, s: sp.Symbol, strict: bool, domain: Domain, until:
         low = sp.ceiling(low)
         ends = [low + j for j in range(FIRST)]
         low = low + FIRST - 1
-    prover = Prover(x, until - time.monotonic())
+    prover = Prover(x, until - time.process_time())
     return all(constant_above(sp.simplify(f.subs(s, end)), strict) for end in ends) and _without_kinks(
         g, x, (low, high), strict, prover
     )
@@ -117,7 +117,7 @@ def _without_kinks(f: sp.Expr, x: sp.Symbol, interval: Interval, strict: bool, p
 def _several(f: sp.Expr, strict: bool, until: float) -> bool:
     """Whether a transformation of f has the sign by assumptions, or by calculus in its one variable."""
     for transform in (lambda e: e, sp.factor, _squares, _logarithms, _peeled, _peeled_and_squared):
-        if time.monotonic() > until:
+        if time.process_time() > until:
             return False
         try:
             g = transform(f)
@@ -139,7 +139,7 @@ def _by_assumptions(f: sp.Expr, strict: bool) -> bool:
 
 def _one_symbol(f: sp.Expr, strict: bool, until: float) -> bool:
     symbols = list(f.free_symbols)
-    return len(symbols) == 1 and _one_variable(f, symbols[0], strict, {}, min(until, time.monotonic() + 5))
+    return len(symbols) == 1 and _one_variable(f, symbols[0], strict, {}, min(until, time.process_time() + 5))
 
 
 def _squares(f: sp.Expr) -> sp.Expr:

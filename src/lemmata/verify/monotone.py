@@ -35,12 +35,12 @@ class Prover:
     """Proves signs of expressions in one real symbol ``x``; what it has tried it does not try again."""
 
     def __init__(self, x: sp.Symbol, seconds: float):
-        self.x, self.until = x, time.monotonic() + seconds
+        self.x, self.until = x, time.process_time() + seconds
         self.known: dict[tuple[sp.Expr, Interval, bool, int], bool] = {}
 
     def above(self, f: sp.Expr, interval: Interval, strict: bool, depth: int = 4) -> bool:
         """Whether f >= 0 (> 0 if ``strict``) on the open interval was proved. False means: not proved."""
-        if time.monotonic() > self.until:
+        if time.process_time() > self.until:
             return False
         key = (f, interval, strict, depth)
         if key not in self.known:

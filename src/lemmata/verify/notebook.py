@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import html
 import inspect
+import json
 import linecache
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from IPython.display import Markdown
+import numpy as np
 
-__all__ = ["figures", "glue", "source"]
+if TYPE_CHECKING:
+    from IPython.display import HTML, Markdown
+
+__all__ = ["figures", "glue", "slider", "source"]
 
 
 def figures() -> None:
@@ -32,6 +36,61 @@ def glue(name: str, value: object, display: bool = True) -> None:
     from myst_nb import glue as keep
 
     keep(name, float(f"{value:.6g}") if isinstance(value, float) else value, display)
+
+
+def slider(
+    name: str, values: Sequence[float], x: Any, curves: Mapping[str, Any], xlabel: str, ylabel: str
+) -> HTML:
+    """Curves that move with a parameter, which the website draws when a reader asks for it.
+
+    Args:
+        name: The parameter, as it is shown.
+        values: Its values, two or more, in the order of the slider.
+        x: Abscissae of all curves, shape ``(points,)``.
+        curves: By name, ordinates of shape ``(len(values), points)``; those of shape ``(points,)`` stay.
+            What is not finite is a gap.
+        xlabel: What stands below the axis.
+        ylabel: What stands beside the axis.
+
+    Returns:
+        A line that unfolds. It holds all curves, with four digits: more than a screen shows.
+
+    Raises:
+        ValueError: For fewer than two values, or ordinates of another shape.
+
+    Example:
+        >>> slider("a", [1, 2], [0, 1], {"a x": [[0, 1], [0, 2]]}, "x", "y").data[:56]
+        '<details class="lemmata-slider"><summary>Move a <small>('
+    """
+    from IPython.display import HTML
+
+    if len(values) < 2:
+        raise ValueError(f"values must be two or more, got {list(values)}")
+    across = np.asarray(x, dtype=float)
+    rows = {curve: np.asarray(y, dtype=float) for curve, y in curves.items()}
+    for curve, y in rows.items():
+        if y.shape not in (across.shape, (len(values), *across.shape)):
+            raise ValueError(f"curve {curve!r} must have {len(x)} points for each value, got shape {y.shape}")
+    drawn = {
+        "name": name,
+        "values": [float(value) for value in values],
+        "x": _four_digits(across),
+        "curves": {curve: _four_digits(np.atleast_2d(y)) for curve, y in rows.items()},
+        "xlabel": xlabel,
+        "ylabel": ylabel,
+    }
+    data = json.dumps(drawn, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return HTML(
+        f'<details class="lemmata-slider"><summary>Move {html.escape(name)} <small>(on the website)</small>'
+        f'</summary><script type="application/json">{data}</script></details>'
+    )
+
+
+def _four_digits(values: np.ndarray | np.float64) -> Any:
+    """Nested lists of numbers; None for what is not finite, which JSON does not know."""
+    if isinstance(values, np.ndarray):
+        return [_four_digits(part) for part in values]
+    return float(f"{values:.4g}") if np.isfinite(values) else None
 
 
 def source(*functions: Callable[..., Any]) -> Markdown:

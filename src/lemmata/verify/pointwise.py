@@ -48,6 +48,9 @@ def compare(
     needed, met, done = POINTS if symbols else 1, GUARD, 0
     expected = f"{lhs} {relation} {rhs}"
 
+    for symbol, ends in (domain or {}).items():
+        draw(symbol, random.Random(seed), ends)  # an interval outside its assumptions is refused first
+
     def look() -> None:
         nonlocal done, met
         for point in _special(symbols, (lhs, rhs), domain or {}):

@@ -88,7 +88,7 @@ def proved(
     pairs = _pairs(lhs, rhs)
     refuse_vacuous(claim, pairs)
     _refuse_distributions(claim, lhs, rhs)
-    until = time.monotonic() + seconds
+    until = time.process_time() + seconds
     steps, at = [], ""
     for left, right in pairs:
         if left != right or relation in "<>":
@@ -154,7 +154,7 @@ def _how(names: str) -> str:
 
 
 def _share(until: float, parts: float) -> float:
-    return max(0.5, (until - time.monotonic()) / parts)
+    return max(0.5, (until - time.process_time()) / parts)
 
 
 def _on(domain: Domain | None) -> str:
@@ -185,7 +185,7 @@ def reduce(
     """
     difference = rhs - lhs if relation in ("<=", "<") else lhs - rhs
     intervals = {s: tuple(map(sp.nsimplify, map(sp.sympify, pair))) for s, pair in (domain or {}).items()}
-    until, shortest = time.monotonic() + seconds, [difference]
+    until, shortest = time.process_time() + seconds, [difference]
 
     def settle(expr: sp.Expr) -> str | None:
         for name, step in REDUCTIONS:

@@ -1,9 +1,13 @@
-"""A time limit for pure-Python work such as a SymPy simplification."""
+"""A time limit for pure-Python work such as a SymPy simplification.
+
+All limits of this package are seconds of the processor: on a busy machine a proof takes longer, and is found.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,7 +24,7 @@ class TimeLimit(BaseException):
 
 
 def within_time(seconds: float, work: Callable[[], T]) -> T:
-    """``work()``, done in a thread of its own; ``TimeLimit`` when it takes longer than ``seconds``.
+    """``work()``, done in a thread of its own; ``TimeLimit`` once the processor has spent ``seconds``.
 
     The caller's thread is only ever waiting, so no exception can go off in it later; works in any thread and
     on any platform. The worker is stopped between two bytecodes: a single long call into C holds it up.
@@ -41,9 +45,11 @@ def within_time(seconds: float, work: Callable[[], T]) -> T:
             pass
 
     worker = threading.Thread(target=run, daemon=True, name="lemmata.verify")
+    until = time.process_time() + seconds
     worker.start()
     try:
-        worker.join(seconds)
+        while worker.is_alive() and (left := until - time.process_time()) > 0:
+            worker.join(max(left, 0.001))
         late = worker.is_alive()
     finally:
         _stop(worker, lock, outcome)
