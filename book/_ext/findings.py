@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from copies import copied
 from docutils import nodes
-from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
@@ -198,7 +198,7 @@ class Collect(SphinxPostTransform):
     def titles(self, every: list[Finding]) -> nodes.bullet_list:
         items = []
         for finding in every:
-            title = self.link(finding.docname, finding.anchor, copied(finding.title))
+            title = self.link(finding.docname, finding.anchor, again(finding.title))
             items.append(nodes.list_item("", nodes.paragraph("", "", title)))
         return nodes.bullet_list("", *items)
 
@@ -212,27 +212,18 @@ class Collect(SphinxPostTransform):
         return result
 
     def box(self, original: nodes.Element, finding: Finding) -> nodes.Element:
-        copy = original.deepcopy()
-        copy[0].replace_self(
-            nodes.title("", "", self.link(finding.docname, finding.anchor, copied(finding.title)))
-        )
-        away = self.app.builder.get_relative_uri(self.env.docname, finding.docname)
-        for node in copy.findall(nodes.Element):
-            node["ids"] = [] if node is not copy else node["ids"]
-            if isinstance(node, pending_xref):
-                node["refdoc"] = self.env.docname
-            elif isinstance(node, nodes.reference) and "refid" in node:
-                node["refuri"] = f"{away}#{node.attributes.pop('refid')}"
-            elif isinstance(node, nodes.math_block):  # its number stays with the original
-                node["number"] = node["label"] = None
-        return copy
+        box = copied(original, self.app.builder, finding.docname, self.env.docname)
+        title = self.link(finding.docname, finding.anchor, again(finding.title))
+        box[0].replace_self(nodes.title("", "", title))
+        box["ids"] = original["ids"]
+        return box
 
 
 def is_finding(node: nodes.Node) -> bool:
     return isinstance(node, nodes.admonition) and "finding" in node["classes"]
 
 
-def copied(title: list[nodes.Node]) -> list[nodes.Node]:
+def again(title: list[nodes.Node]) -> list[nodes.Node]:
     return [node.deepcopy() for node in title]
 
 
