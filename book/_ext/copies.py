@@ -1,4 +1,4 @@
-"""A part of one page, shown on another: references lead from there; names and numbers stay where they were."""
+"""A part of one page, shown on another: references lead from there, names and numbers stay with the first."""
 
 from __future__ import annotations
 

@@ -73,6 +73,15 @@ def remember(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return [] if old == env.lemmata_terms else chapters
 
 
+def step_back(app: Sphinx, doctree: nodes.document) -> None:
+    """A search for a word finds the chapters before its gloss: its entry in the index is not a main one."""
+    for block in doctree.findall(addnodes.glossary):
+        for index in block.findall(addnodes.index):
+            index["entries"] = [
+                (kind, text, target, "", key) for kind, text, target, _, key in index["entries"]
+            ]
+
+
 # --- the page
 
 
@@ -128,6 +137,7 @@ def open_texts(node: nodes.Element, folded: bool = False) -> Iterator[tuple[bool
 
 
 def setup(app: Sphinx) -> dict[str, object]:
+    app.connect("doctree-read", step_back)
     app.connect("env-updated", remember)
     app.connect("doctree-resolved", link_first, priority=600)  # after the page has been folded
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
