@@ -216,8 +216,8 @@ class Collect(SphinxPostTransform):
         return tables.line(entries, *tables.marks(finding.docname, counts))
 
     def checked_by(self, box: nodes.Element) -> list[ledger.Row]:
-        """The statements with evidence that a finding refers to."""
-        rows, _ = ledger.collect(self.app)
+        """The statements with evidence that a finding refers to, if the book has a ledger."""
+        rows = ledger.collect(self.app)[0] if "ledger" in self.app.extensions else []
         named = {node["reftarget"] for node in box.findall(pending_xref) if node.get("refdomain") == "prf"}
         return [row for row in rows if row.label in named]
 
@@ -255,7 +255,6 @@ def counted(number: int, noun: str) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, object]:
-    app.setup_extension("ledger")
     app.add_node(findings_node)
     app.add_directive("finding", FindingDirective)
     app.add_directive("findings", FindingsDirective)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import evidence
 import needs
@@ -22,6 +23,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
+from sphinx.transforms import SphinxTransform
 from sphinx.util.nodes import make_refnode
 
 CLOSED = (
@@ -73,13 +75,15 @@ def remember(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return [] if old == env.lemmata_terms else chapters
 
 
-def step_back(app: Sphinx, doctree: nodes.document) -> None:
+class StepBack(SphinxTransform):
     """A search for a word finds the chapters before its gloss: its entry in the index is not a main one."""
-    for block in doctree.findall(addnodes.glossary):
-        for index in block.findall(addnodes.index):
-            index["entries"] = [
-                (kind, text, target, "", key) for kind, text, target, _, key in index["entries"]
-            ]
+
+    default_priority = 500  # before the index is collected, at 850
+
+    def apply(self) -> None:
+        for block in self.document.findall(addnodes.glossary):
+            for index in block.findall(addnodes.index):
+                index["entries"] = [(*entry[:3], "", entry[4]) for entry in index["entries"]]
 
 
 # --- the page
@@ -129,6 +133,7 @@ def link(app: Sphinx, docname: str, entry: Entry, text: str) -> nodes.reference:
 
 def open_texts(node: nodes.Element, folded: bool = False) -> Iterator[tuple[bool, nodes.Element, nodes.Text]]:
     """(whether it is folded away, parent, text) of each text in which a word may become a link."""
+    join_texts(node)
     for child in node.children:
         if isinstance(child, nodes.Text):
             yield folded, node, child
@@ -136,8 +141,17 @@ def open_texts(node: nodes.Element, folded: bool = False) -> Iterator[tuple[bool
             yield from open_texts(child, folded or isinstance(child, evidence.fold))
 
 
+def join_texts(node: nodes.Element) -> None:
+    """The lines of a paragraph come as one text each: a term may run on to the next."""
+    joined: list[nodes.Node] = []
+    for is_text, group in groupby(node.children, key=lambda child: isinstance(child, nodes.Text)):
+        children = list(group)
+        joined += [nodes.Text("".join(children))] if is_text else children
+    node[:] = joined
+
+
 def setup(app: Sphinx) -> dict[str, object]:
-    app.connect("doctree-read", step_back)
+    app.add_transform(StepBack)
     app.connect("env-updated", remember)
     app.connect("doctree-resolved", link_first, priority=600)  # after the page has been folded
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
