@@ -12,6 +12,7 @@ import ast
 from itertools import groupby
 from pathlib import Path
 
+import lanes
 import ledger
 from chapters import Chapter, chapters, file_of, read, what_you_get
 from copies import copied
@@ -93,8 +94,19 @@ class DrawMap(SphinxPostTransform):
 
     def run(self, **kwargs: object) -> None:
         for placeholder in list(self.document.findall(map_node)):
-            by_part = groupby(shown(self.env), key=lambda chapter: chapter.part)
-            placeholder.replace_self([self.part(part, list(every)) for part, every in by_part])
+            every = shown(self.env)
+            by_part = groupby(every, key=lambda chapter: chapter.part)
+            sections = [self.part(part, list(of_part)) for part, of_part in by_part]
+            placeholder.replace_self([self.overview([str(chapter) for chapter in every]), *sections])
+
+    def overview(self, names: list[str]) -> nodes.bullet_list:
+        """All titles in reading order, with lines to those that build on them."""
+        drawn = lanes.lines(names, {name: builds_on(self.env, name) for name in names})
+        rows = nodes.bullet_list(classes=["map-overview"])
+        for number, name in enumerate(names):
+            piece = nodes.raw("", lanes.row(number, drawn), format="html")
+            rows += nodes.list_item("", nodes.paragraph("", "", piece, self.link(name)))
+        return rows
 
     def part(self, part: str, every: list[Chapter]) -> nodes.section:
         name, about, introduction = part_says(every[0].root, part)

@@ -10,12 +10,11 @@
   const isHeading = (row) => row.classList.contains("table-heading");
   const marks = (row, of) => [...row.classList].filter((name) => name.startsWith(of)).map((name) => name.slice(of.length));
 
-  // Numbers by size, words by the alphabet; what is empty comes last.
-  function compare(a, b) {
-    if ((a === "–") !== (b === "–")) return a === "–" ? 1 : -1;
+  // Numbers by size, words by the alphabet; what is empty comes last either way.
+  function compare(a, b, sign) {
+    if (a === "–" || b === "–") return (a === "–") - (b === "–");
     const [x, y] = [parseFloat(a), parseFloat(b)];
-    if (isNaN(x) && isNaN(y)) return a.localeCompare(b);
-    return isNaN(x) ? 1 : isNaN(y) ? -1 : x - y;
+    return sign * (isNaN(x) || isNaN(y) ? a.localeCompare(b) : x - y);
   }
 
   function choice(name, options) {
@@ -75,8 +74,9 @@
       for (const column of columns) column.removeAttribute("aria-sort");
       columns[place].setAttribute("aria-sort", descending ? "descending" : "ascending");
       const cell = (row) => row.cells[place].textContent.trim();
-      const ordered = place ? [...rows].sort((a, b) => compare(cell(a), cell(b))) : [...rows];
-      body.append(...(inOrder() ? inReadingOrder : descending ? ordered.reverse() : ordered));
+      const sign = descending ? -1 : 1;
+      if (place) body.append(...[...rows].sort((a, b) => compare(cell(a), cell(b), sign)));
+      else body.append(...(descending ? [...inReadingOrder].reverse() : inReadingOrder));
       show();
     }
 
