@@ -105,7 +105,7 @@ class DrawMap(SphinxPostTransform):
         rows = nodes.bullet_list(classes=["map-overview"])
         for number, name in enumerate(names):
             piece = nodes.raw("", lanes.row(number, drawn), format="html")
-            rows += nodes.list_item("", nodes.paragraph("", "", piece, self.link(name)))
+            rows += nodes.list_item("", nodes.paragraph("", "", piece, self.link(name, number=True)))
         return rows
 
     def part(self, part: str, every: list[Chapter]) -> nodes.section:
@@ -120,7 +120,7 @@ class DrawMap(SphinxPostTransform):
     def chapter(self, chapter: Chapter) -> nodes.section:
         page = str(chapter)
         section = nodes.section(ids=[f"map-{chapter.part}-{chapter.name}"], classes=["map-chapter"])
-        section += nodes.title("", "", self.link(page))
+        section += nodes.title("", "", self.link(page, number=True))
         if figure := first_figure(self.env, page):
             image = copied(figure, self.app.builder, page, self.env.docname)
             image["classes"], image["loading"] = ["map-figure"], "lazy"
@@ -153,8 +153,11 @@ class DrawMap(SphinxPostTransform):
             text += [nodes.Text(", " if place else " Builds on "), self.link(other)]
         return [*text, nodes.Text(".")] if below else text
 
-    def link(self, page: str) -> nodes.reference:
+    def link(self, page: str, number: bool = False) -> nodes.reference:
         title = [node.deepcopy() for node in self.env.titles[page].children]
+        place = self.env.toc_secnumbers.get(page, {}).get("")
+        if number and place:
+            title.insert(0, nodes.Text(f"{'.'.join(map(str, place))}. "))
         return make_refnode(self.app.builder, self.env.docname, page, "", title)
 
 
