@@ -162,9 +162,9 @@ def chips(app: Sphinx, docname: str, row: ledger.Row) -> nodes.paragraph:
 
 
 def add_chips(app: Sphinx, doctree: nodes.document, docname: str, rows: list[ledger.Row]) -> None:
-    by_label = {row.label: row for row in rows if row.docname == docname}
+    by_label = {row.label: row for row in rows}
     for node in list(doctree.findall(lambda node: isinstance(node, nodes.Element) and "realtype" in node)):
-        if row := by_label.get(node.get("label")):
+        if row := by_label.get(node.get("label")):  # here, or quoted from another page
             node.parent.insert(node.parent.index(node) + 1, chips(app, docname, row))
 
 

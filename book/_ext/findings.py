@@ -12,9 +12,13 @@ no page collects, and a page that collects nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import ledger
+import tables
+from copies import copied
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -24,6 +28,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
+COLUMNS = ("finding", "checked by", "evidence")
+WIDTHS = (55, 25, 20)
 PAGE = "```{{findings}}\n:part: {part}\n```"
 
 
@@ -173,66 +179,74 @@ class Collect(SphinxPostTransform):
     def link(self, docname: str, anchor: str, text: list[nodes.Node]) -> nodes.reference:
         return make_refnode(self.app.builder, self.env.docname, docname, anchor, text)
 
-    def heading(self, docname: str, level: str, name: str = "") -> nodes.rubric:
-        text = nodes.Text(name or self.env.titles[docname].astext())
-        return nodes.rubric("", "", self.link(docname, "", [text]), classes=[level])
+    def heading(self, docname: str) -> nodes.rubric:
+        text = nodes.Text(self.env.titles[docname].astext())
+        return nodes.rubric("", "", self.link(docname, "", [text]), classes=["findings-chapter"])
 
     def index(self, parts: dict[str, dict[str, list[Finding]]]) -> list[nodes.Node]:
-        """Every title, by part and chapter; the script beside the style sheet puts a filter above."""
+        """Every title under its part and chapter, beside the evidence of the statements that it names."""
         total = sum(len(every) for chapters in parts.values() for every in chapters.values())
-        result: list[nodes.Node] = [
-            nodes.paragraph("", counted(total, "finding") + ".", classes=["findings-count"])
-        ]
-        collecting = {part: docname for docname, part in pages(self.env).items()}  # and None, this page
-        for part, chapters in parts.items():
-            name = part.replace("_", " ").capitalize()
-            heading = self.heading(collecting[part], "findings-part", name)
-            heading += nodes.inline("", f" {sum(map(len, chapters.values()))}", classes=["findings-number"])
-            block = nodes.container("", heading, classes=["findings-of-part"])
-            for docname, every in chapters.items():
-                inner = [self.heading(docname, "findings-chapter"), self.titles(every)]
-                block += nodes.container("", *inner, classes=["findings-of-chapter"])
-            result.append(block)
-        return result
+        count = nodes.paragraph("", counted(total, "finding") + ".", classes=["table-count"])
+        lines = [line for part, chapters in parts.items() for line in self.lines(part, chapters)]
+        return [count, tables.table(COLUMNS, WIDTHS, lines, "ledger", "findings", "sortable")]
 
-    def titles(self, every: list[Finding]) -> nodes.bullet_list:
-        items = []
-        for finding in every:
-            title = self.link(finding.docname, finding.anchor, copied(finding.title))
-            items.append(nodes.list_item("", nodes.paragraph("", "", title)))
-        return nodes.bullet_list("", *items)
+    def lines(self, part: str, chapters: dict[str, list[Finding]]) -> Iterator[nodes.row]:
+        collecting = {part: docname for docname, part in pages(self.env).items()}  # and None, this page
+        name = nodes.Text(part.replace("_", " ").capitalize())
+        for docname, every in chapters.items():
+            above = [self.link(collecting[part], "", [name.copy()]), nodes.Text(": ")]
+            title = self.link(docname, "", [nodes.Text(self.env.titles[docname].astext())])
+            yield tables.heading([*above, title], len(COLUMNS))
+            boxes = self.boxes(docname)
+            yield from (self.line(finding, boxes[finding.anchor]) for finding in every)
+
+    def line(self, finding: Finding, box: nodes.Element) -> nodes.row:
+        title = self.link(finding.docname, finding.anchor, again(finding.title))
+        rows = self.checked_by(box)
+        counts = Counter(kind for row in rows for kind in row.kinds)
+        places: list[nodes.Node] = []
+        for row in rows:
+            name = nodes.Text(ledger.name(self.env, row))
+            places += [self.link(row.docname, row.label, [name]), nodes.Text(", ")]
+        entries = [
+            [title],
+            places[:-1] or [nodes.Text("–")],
+            [nodes.Text(ledger.kinds(dict.fromkeys(counts, 1)))],
+        ]
+        return tables.line(entries, *tables.marks(finding.docname, counts))
+
+    def checked_by(self, box: nodes.Element) -> list[ledger.Row]:
+        """The statements with evidence that a finding refers to, if the book has a ledger."""
+        rows = ledger.collect(self.app)[0] if "ledger" in self.app.extensions else []
+        named = {node["reftarget"] for node in box.findall(pending_xref) if node.get("refdomain") == "prf"}
+        return [row for row in rows if row.label in named]
+
+    def boxes(self, docname: str) -> dict[str, nodes.Element]:
+        """The findings of a chapter as it shows them, by anchor."""
+        return {box["ids"][0]: box for box in self.env.get_doctree(docname).findall(is_finding)}
 
     def full_text(self, chapters: dict[str, list[Finding]]) -> list[nodes.Node]:
         """The boxes of a part as their chapters show them, each title a link to its place."""
         result: list[nodes.Node] = []
         for docname, every in chapters.items():
-            result.append(self.heading(docname, "findings-chapter"))
-            boxes = {box["ids"][0]: box for box in self.env.get_doctree(docname).findall(is_finding)}
+            result.append(self.heading(docname))
+            boxes = self.boxes(docname)
             result += [self.box(boxes[finding.anchor], finding) for finding in every]
         return result
 
     def box(self, original: nodes.Element, finding: Finding) -> nodes.Element:
-        copy = original.deepcopy()
-        copy[0].replace_self(
-            nodes.title("", "", self.link(finding.docname, finding.anchor, copied(finding.title)))
-        )
-        away = self.app.builder.get_relative_uri(self.env.docname, finding.docname)
-        for node in copy.findall(nodes.Element):
-            node["ids"] = [] if node is not copy else node["ids"]
-            if isinstance(node, pending_xref):
-                node["refdoc"] = self.env.docname
-            elif isinstance(node, nodes.reference) and "refid" in node:
-                node["refuri"] = f"{away}#{node.attributes.pop('refid')}"
-            elif isinstance(node, nodes.math_block):  # its number stays with the original
-                node["number"] = node["label"] = None
-        return copy
+        box = copied(original, self.app.builder, finding.docname, self.env.docname)
+        title = self.link(finding.docname, finding.anchor, again(finding.title))
+        box[0].replace_self(nodes.title("", "", title))
+        box["ids"] = original["ids"]
+        return box
 
 
 def is_finding(node: nodes.Node) -> bool:
     return isinstance(node, nodes.admonition) and "finding" in node["classes"]
 
 
-def copied(title: list[nodes.Node]) -> list[nodes.Node]:
+def again(title: list[nodes.Node]) -> list[nodes.Node]:
     return [node.deepcopy() for node in title]
 
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from docutils import nodes
@@ -34,12 +35,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import chapters
 import kinship
 import seals
+import tables
 from statements import NEED_EVIDENCE, Statement, statements_of
 from tested import implementations, tested_in, untested
 
 from lemmata.verify.evidence import SYMBOLS
 
 COLUMNS = ("statement", "evidence", "worst error", "implemented by, tested in")
+WIDTHS = (36, 20, 12, 32)
 ERROR = re.compile(r"([\d.]+(?:e[+-]?\d+)?)(?: (ulp))?")  # "1.1e-16", or "0.5 ulp (5.6e-17 absolute) on cpu"
 
 
@@ -184,16 +187,24 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for placeholder in list(doctree.findall(ledger_node)):
         chapter = placeholder["chapter"]
         chosen = [row for row in rows if chapter in (None, row.docname)]
-        chapters = list(dict.fromkeys(row.docname for row in chosen))
-        content: list[nodes.Node] = [summary(chosen)]
-        for name in chapters:
-            if chapter is None:
-                heading = nodes.rubric(classes=["ledger-chapter"])
-                text = nodes.Text(app.env.titles[name].astext())
-                heading += make_refnode(app.builder, docname, name, "", text)
-                content.append(heading)
-            content.append(table(app, docname, [row for row in chosen if row.docname == name]))
-        placeholder.replace_self(content)
+        lines = whole(app, docname, chosen) if chapter is None else of_chapter(app, docname, chosen)
+        classes = ["ledger", *(["sortable"] if chapter is None else [])]
+        placeholder.replace_self([summary(chosen), tables.table(COLUMNS, WIDTHS, lines, *classes)])
+
+
+def whole(app: Sphinx, docname: str, rows: list[Row]) -> Iterator[nodes.row]:
+    """The rows of the book, each chapter's under its title."""
+    for page, of_page in groupby(rows, key=lambda row: row.docname):
+        title = nodes.Text(app.env.titles[page].astext())
+        yield tables.heading([make_refnode(app.builder, docname, page, "", title)], len(COLUMNS))
+        yield from of_chapter(app, docname, list(of_page))
+
+
+def of_chapter(app: Sphinx, docname: str, rows: list[Row]) -> Iterator[nodes.row]:
+    titles = titles_of(app.env, rows[0].docname) if rows else {}
+    for row in rows:
+        entries = cells(app, docname, row, titles.get(row.label, []))
+        yield tables.line(entries, *tables.marks(row.docname, row.kinds))
 
 
 def summary(rows: list[Row]) -> nodes.paragraph:
@@ -203,21 +214,6 @@ def summary(rows: list[Row]) -> nodes.paragraph:
     noun = "statement" if len(rows) == 1 else "statements"
     text = f"{len(rows)} {noun}: " + ", ".join(parts) + "." if rows else "No statements yet."
     return nodes.paragraph(text=text, classes=["ledger-summary"])
-
-
-def table(app: Sphinx, docname: str, rows: list[Row]) -> nodes.table:
-    """A docutils table; on a phone the style sheet turns each row into a card."""
-    titles = titles_of(app.env, rows[0].docname) if rows else {}
-    result, group = nodes.table(classes=["ledger"]), nodes.tgroup(cols=len(COLUMNS))
-    group += [nodes.colspec(colwidth=width) for width in (36, 20, 12, 32)]
-    group += nodes.thead("", line([[nodes.Text(column)] for column in COLUMNS]))
-    group += nodes.tbody("", *(line(cells(app, docname, row, titles.get(row.label, []))) for row in rows))
-    result += group
-    return result
-
-
-def line(entries: list[list[nodes.Node]]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *content)) for content in entries))
 
 
 def cells(app: Sphinx, docname: str, row: Row, title: list[nodes.Node]) -> list[list[nodes.Node]]:

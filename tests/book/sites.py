@@ -37,9 +37,11 @@ def run(
     return app
 
 
-def build(project: Path, builder: str = "html", jobs: int = 1) -> dict[str, str]:
+def build(
+    project: Path, builder: str = "html", jobs: int = 1, markdown: str = "markdown"
+) -> dict[str, str]:
     """Build ``book/`` and return its pages by address."""
-    out = Path(run(project, builder, jobs).outdir)
+    out = Path(run(project, builder, jobs, markdown=markdown).outdir)
     pages = [path for path in out.rglob("*") if path.suffix in (".html", ".txt", ".tex")]
     return {path.relative_to(out).with_suffix("").as_posix(): path.read_text("utf-8") for path in pages}
 

@@ -111,11 +111,16 @@ def test_finding_is_a_box_in_its_chapter(site):
 
 def test_index_lists_every_title_by_part_and_chapter_in_reading_order(site):
     page = body(site["findings/index"])
-    expected = ["3 findings.", "Late 1", "Other", "Third"]
-    expected += ["Early 2", "Demo, and more", "The sum of", "Second"]
+    expected = ["3 findings.", "Late: Other", "Third", "Early: Demo, and more", "The sum of", "Second"]
     places = [plain(page).rindex(text) for text in expected]
     assert places == sorted(places)
     assert '<span class="math notranslate nohighlight">\\(n\\)</span>' in page
+
+
+def test_index_is_a_table_that_can_be_sorted_and_chosen_from_by_part(site):
+    rows = re.findall(r'<tr class="(\S+) row-\w+">', body(site["findings/index"]))
+    assert rows == ["table-heading", "part-late", "table-heading", "part-early", "part-early"]
+    assert 'class="ledger findings sortable' in site["findings/index"]
 
 
 def test_index_links_to_part_chapter_and_place(site):

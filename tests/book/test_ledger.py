@@ -128,10 +128,10 @@ def build(project: Path, strict: bool = True) -> dict[str, str]:
 
 
 def rows(page: str) -> list[str]:
-    """The text of each row of the ledger."""
+    """The text of each row of the ledger, but for the titles of chapters."""
     table = re.search(r'<table class="[^"]*ledger[^"]*">(.*?)</table>', page, re.DOTALL)
     assert table, "the page has no ledger"
-    found = re.findall(r"<tr[^>]*>(.*?)</tr>", table[1], re.DOTALL)
+    found = re.findall(r"<tr(?![^>]*table-heading)[^>]*>(.*?)</tr>", table[1], re.DOTALL)
     return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in found]
 
 
@@ -147,6 +147,17 @@ def test_statement_and_function_are_links(project):
     assert 'href="part/demo.html#demo-sum"' in page
     assert 'href="api.html#lemmata.part.add"' in page
     assert "2 statements: 1 proved ∎, 1 agrees ≈, 1 rate ↘." in page
+
+
+def test_rows_of_the_book_stand_under_their_chapter_and_can_be_chosen_and_sorted(project):
+    page = build(project)["all"]
+    assert page.count('class="ledger sortable') == 1
+    title, first, second = re.findall(r'<tr class="([^"]+)">(.*?)</tr>', page, re.DOTALL)[1:]
+    assert "table-heading" in title[0]
+    assert 'colspan="4"' in title[1]
+    assert 'href="part/demo.html">Demo</a>' in title[1]
+    assert first[0].startswith("part-part kind-proved kind-agrees ")
+    assert second[0].startswith("part-part kind-rate ")
 
 
 def test_chapter_shows_its_own_statements(project):
