@@ -1,7 +1,8 @@
-"""What a link leads to, to be seen before it is followed: statements, findings, equations, figures, sources, terms.
+"""What a link leads to, seen before it is followed: a statement, finding, equation, figure, source or term.
 
-Each page has a script ``_static/previews/<page>.js`` that holds the HTML of its own, by anchor; ``previews.js``
-loads it when a link there is first pointed at. A script, because a page opened from disk may read no other file.
+Each page has a script ``_static/previews/<page>.js`` that holds the HTML of its own, by anchor.
+``previews.js`` loads it when a link there is first pointed at: a page opened from disk may read no other file
+but may run a script.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def targets(doctree: nodes.document) -> Iterator[nodes.Element]:
 
 def anchors(node: nodes.Element) -> list[str]:
     """Where a link to it leads. The anchors of a glossary's item are those of its terms."""
-    return node["ids"] + [anchor for term in node.findall(nodes.term) for anchor in term["ids"]]
+    return [anchor for part in (node, *node.findall(nodes.term)) for anchor in part["ids"]]
 
 
 def shown(node: nodes.Element) -> nodes.Element:
@@ -51,13 +52,15 @@ def rendered(builder: Any, node: nodes.Element) -> str:
 
 def previews(builder: Any, doctree: nodes.document) -> dict[str, str]:
     """The HTML for each anchor of a page."""
-    found = {}
+    found: dict[str, str] = {}
     for node in targets(doctree):
         found |= dict.fromkeys(anchors(node), rendered(builder, shown(node)))
     return found
 
 
-def write(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+def write(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     if doctree is None or app.builder.name != "html":
         return
     path = Path(app.outdir, "_static", "previews", f"{page}.js")

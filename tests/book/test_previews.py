@@ -30,6 +30,12 @@ $$
 n=1
 $$
 
+:::{admonition} It was wrong
+:class: finding
+:name: wrong
+See above.
+:::
+
 :::{figure} dot.png
 :name: dot
 A dot.
@@ -78,8 +84,8 @@ def held(site: Path, page: str) -> dict[str, str]:
 # --- identity
 
 
-def test_a_page_holds_its_statements_equations_figures_and_terms_and_nothing_else(site):
-    anchors = {"demo-sum", "equation-energy", "dot", "term-sum", "term-addition"}
+def test_a_page_holds_its_boxes_equations_figures_and_terms_and_nothing_else(site):
+    anchors = {"demo-sum", "equation-energy", "dot", "wrong", "term-sum", "term-addition"}
     assert set(held(site, "part/demo")) == anchors
     page = (site / "part/demo.html").read_text(encoding="utf-8")
     assert all(f'id="{anchor}"' in page for anchor in anchors)
@@ -87,7 +93,9 @@ def test_a_page_holds_its_statements_equations_figures_and_terms_and_nothing_els
 
 def test_each_is_whole_and_has_its_number(site):
     found = held(site, "part/demo")
-    assert sites.plain(found["demo-sum"]).startswith("Theorem 1 (The sum) a+b=b+a, see the other page and (1)")
+    assert sites.plain(found["demo-sum"]).startswith(
+        "Theorem 1 (The sum) a+b=b+a, see the other page and (1)"
+    )
     assert "<math>" in found["demo-sum"]
     assert sites.plain(found["equation-energy"]).startswith("(1)")
     assert sites.plain(found["dot"]).startswith("Fig. 1 A dot.")
