@@ -17,7 +17,7 @@ from sphinx.errors import SphinxError
 
 # A word in the name of a file, or in the text of a script: what stands in a page that needs it.
 NEEDED_FOR = {
-    "thebe": "thebe-",
+    "thebe": "thebe-launch-button",  # live code, which no page has
     "sphinx-design": 'class="sd-',
     "design-tabs": 'class="sd-tab',
     "toggle": "dropdown",
