@@ -181,6 +181,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     through = (lambda self, node: None, lambda self, node: None)
     app.add_node(fold, html=(open_fold, close_fold), latex=through, text=through)
     app.add_node(fold_line, html=(open_line, close_line), latex=through, text=through)
-    app.add_js_file("page.js", defer="defer")
     app.connect("doctree-resolved", fill, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

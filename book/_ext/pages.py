@@ -1,5 +1,4 @@
-"""What Sphinx and the theme have to be told: which texts are no pages, where the repository is, if anywhere,
-and which scripts and fonts a page does without.
+"""What Sphinx and the theme have to be told: which texts are no pages, where the repository is, if anywhere.
 
 The publishing workflow sets ``LEMMATA_REPOSITORY`` (its URL), ``LEMMATA_REF`` (the tag that is built) and
 ``LEMMATA_BRANCH`` (where edits go). Only then do pages link to Colab and to the repository: no source file
@@ -62,37 +61,6 @@ def edit_the_text(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context["get_edit_provider_and_url"] = edited
 
 
-def drop_live_code(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Jupyter Book always loads Thebe, which no page uses and which breaks on being loaded twice."""
-
-    def is_thebe(script: Any) -> bool:
-        parts = (
-            getattr(script, "filename", "") or "",
-            getattr(script, "attributes", {}).get("body", "") or "",
-        )
-        return any("thebe" in part.lower() for part in parts)
-
-    context["script_files"] = [script for script in context.get("script_files", []) if not is_thebe(script)]
-
-
-# The theme's icons come twice, as a font and as 1.5 MB of script that holds up each page; the font is enough.
-ICONS_TWICE = re.compile(r'\s*<script src="[^"]*/fontawesome/[^"]*/js/all\.min\.js[^"]*"></script>')
-EARLY_FONTS = re.compile(r'\s*<link rel="preload" as="font"[^>]*/fa-(?:brands|regular)-[^>]*>')
-
-
-def lighten(app: Sphinx, error: Exception | None) -> None:
-    """Take out of every page what holds up its first screen."""
-    if error is not None or app.builder.format != "html":
-        return
-    for page in Path(app.outdir).rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        light = EARLY_FONTS.sub("", ICONS_TWICE.sub("", text))
-        if light != text:
-            page.write_text(light, encoding="utf-8")
-    for script in Path(app.outdir).glob("_static/vendor/fontawesome/*/js/*"):
-        script.unlink()
-
-
 def after_the_theme(app: Sphinx) -> None:
     """The theme makes its edit links at priority 500 and its buttons at 501; this has to come between."""
     app.connect("html-page-context", edit_the_text, priority=500)
@@ -101,6 +69,4 @@ def after_the_theme(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", configure, priority=400)
     app.connect("builder-inited", after_the_theme)
-    app.connect("html-page-context", drop_live_code, priority=900)
-    app.connect("build-finished", lighten)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
