@@ -17,7 +17,9 @@ PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 def git(folder: Path, *arguments: str) -> str:
     """What git answers, or nothing where there is no git or no repository."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()

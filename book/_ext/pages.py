@@ -1,5 +1,5 @@
 """What Sphinx and the theme have to be told: which texts are no pages, where the repository is, if anywhere,
-and which scripts and fonts a page does without.
+and which scripts and fonts a page loads, in which order.
 
 The publishing workflow sets ``LEMMATA_REPOSITORY`` (its URL), ``LEMMATA_REF`` (the tag that is built) and
 ``LEMMATA_BRANCH`` (where edits go). Only then do pages link to Colab and to the repository: no source file
@@ -43,6 +43,10 @@ def theme_options(environment: Mapping[str, str]) -> dict[str, object]:
 def configure(app: Sphinx, config: Config) -> None:
     config.exclude_patterns = [*config.exclude_patterns, *twins(Path(app.srcdir))]
     config.html_theme_options = {**config.html_theme_options, **theme_options(os.environ)}
+    config.html_context = {"default_mode": "auto", **config.html_context}  # else the theme reports an error
+    # Jupyter Book takes all style sheets and scripts of _static, in the order of the disk
+    config.html_css_files = sorted(config.html_css_files)
+    config.html_js_files = [(name, {"defer": "defer"}) for name in sorted(config.html_js_files)]
 
 
 def edit_url(url: str, environment: Mapping[str, str]) -> str:
@@ -62,22 +66,25 @@ def edit_the_text(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context["get_edit_provider_and_url"] = edited
 
 
-def drop_live_code(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Jupyter Book always loads Thebe, which no page uses and which breaks on being loaded twice."""
+def needed_once(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Jupyter Book always loads Thebe, which no page uses, and a second time what an extension has added."""
+    kept, names = [], set()
+    for script in context.get("script_files", []):
+        name = getattr(script, "filename", None)
+        if not is_thebe(script) and (name is None or name not in names):
+            kept.append(script)
+            names.add(name)
+    context["script_files"] = kept
 
-    def is_thebe(script: Any) -> bool:
-        parts = (
-            getattr(script, "filename", "") or "",
-            getattr(script, "attributes", {}).get("body", "") or "",
-        )
-        return any("thebe" in part.lower() for part in parts)
 
-    context["script_files"] = [script for script in context.get("script_files", []) if not is_thebe(script)]
+def is_thebe(script: Any) -> bool:
+    body = getattr(script, "attributes", {}).get("body")
+    return any("thebe" in (part or "").lower() for part in (getattr(script, "filename", ""), body))
 
 
 # The theme's icons come twice, as a font and as 1.5 MB of script that holds up each page; the font is enough.
 ICONS_TWICE = re.compile(r'\s*<script src="[^"]*/fontawesome/[^"]*/js/all\.min\.js[^"]*"></script>')
-EARLY_FONTS = re.compile(r'\s*<link rel="preload" as="font"[^>]*/fa-(?:brands|regular)-[^>]*>')
+EARLY_FONTS = re.compile(r'\s*<link rel="preload" as="font"[^>]*/fa-[^>]*>')  # an error in a page from disk
 
 
 def lighten(app: Sphinx, error: Exception | None) -> None:
@@ -101,6 +108,6 @@ def after_the_theme(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", configure, priority=400)
     app.connect("builder-inited", after_the_theme)
-    app.connect("html-page-context", drop_live_code, priority=900)
+    app.connect("html-page-context", needed_once, priority=900)
     app.connect("build-finished", lighten)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -92,14 +92,13 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_show_search_summary = False  # no fetch: search.js shows them
 
 
-def add_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+def add_texts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     if page == "search":
         app.add_js_file("searchtexts.js", loading_method="defer")
-        app.add_js_file("search.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", configure)
-    app.connect("html-page-context", add_scripts)
+    app.connect("html-page-context", add_texts)
     app.connect("build-finished", write)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

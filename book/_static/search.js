@@ -14,7 +14,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const sections = SEARCH_TEXTS[page.replace(/\.html$/, "")] ?? [];
     const named = sections.find(([id]) => anchor && id === anchor);
     const best = sections.reduce((a, b) => (hits(b[1] + " " + b[2]) > hits(a[1] + " " + a[2]) ? b : a), ["", "", ""]);
-    return { page, inside: !named, section: named ?? best };
+    return { page, inside: !named && best !== sections[0], section: named ?? best };
   }
 
   function passage(text) {

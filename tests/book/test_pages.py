@@ -29,7 +29,31 @@ def test_what_holds_up_the_first_screen_is_taken_out(tmp_path):
     pages.lighten(app, None)
     left = page.read_text()
     assert "all.min.js" not in left
-    assert "fa-brands" not in left
-    assert "fa-solid" in left
+    assert "preload" not in left
     assert "own.js" in left
     assert not list(scripts.iterdir())
+
+
+def script(name: str | None, body: str = "") -> types.SimpleNamespace:
+    return types.SimpleNamespace(filename=name, attributes={"body": body} if body else {})
+
+
+def test_each_script_is_loaded_once_and_live_code_never():
+    scripts = [script("a.js"), script(None, "let x"), script("b.js"), script("a.js"), script(None, "let y")]
+    context = {"script_files": [*scripts, script("thebe.js"), script(None, "const thebe = 1")]}
+    pages.needed_once(None, "", "", context, None)
+    assert context["script_files"] == [*scripts[:3], scripts[4]]
+
+
+def test_style_sheets_and_scripts_come_in_order(tmp_path):
+    config = types.SimpleNamespace(
+        exclude_patterns=[],
+        html_theme_options={},
+        html_context={},
+        html_css_files=["b.css", "a.css"],
+        html_js_files=["b.js", "a.js"],
+    )
+    pages.configure(types.SimpleNamespace(srcdir=tmp_path), config)
+    assert config.html_css_files == ["a.css", "b.css"]
+    assert [name for name, _ in config.html_js_files] == ["a.js", "b.js"]
+    assert config.html_context["default_mode"] == "auto"
