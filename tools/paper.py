@@ -34,6 +34,7 @@ NAME_ALL = """() => {
 SECTIONS = """() => [...document.querySelectorAll("article section[id] > h2")].map(
   (heading) => [heading.parentElement.id, heading.firstChild.textContent.trim()])"""
 
+TOP = 842.0  # of a sheet of A4, in points
 Place = tuple[str, str]  # address of a page, anchor; no anchor for its top
 
 
@@ -122,10 +123,10 @@ def numbers(pages: list[Page], sheets: int) -> str:
 
 def places(address: str, reader, first: int) -> dict[Place, tuple[int, float]]:
     """(sheet, height) of each named place of a printed page, and of its top."""
-    found: dict[Place, tuple[int, float]] = {(address, ""): (first, 842.0)}
+    found: dict[Place, tuple[int, float]] = {(address, ""): (first, TOP)}
     for name, target in reader.named_destinations.items():
         sheet = reader.get_destination_page_number(target)
-        found[address, unquote(name.removeprefix("/"))] = first + sheet, float(target.top or 842)
+        found[address, unquote(name.removeprefix("/"))] = first + sheet, float(target.top or TOP)
     return found
 
 
@@ -155,6 +156,7 @@ def bind(title: bytes, pages: list[Page], feet: bytes):
     add_bookmarks(book, known, pages)
     for sheet, foot in zip(book.pages, PdfReader(io.BytesIO(feet)).pages, strict=True):
         sheet.merge_page(foot)
+        sheet.compress_content_streams()
     return book
 
 
@@ -178,14 +180,19 @@ def add_links(book, known: dict[Place, tuple[int, float]], found: list[tuple[int
 def add_bookmarks(book, known: dict[Place, tuple[int, float]], pages: list[Page]) -> None:
     from pypdf.generic import Fit
 
+    def bookmark(title: str, sheet: int, top: float = TOP, parent=None):
+        return book.add_outline_item(
+            title=title, page_number=sheet, parent=parent, fit=Fit.xyz(top=top), is_open=False
+        )
+
     parts: dict[str, object] = {"": None}
     for page in pages:
         if page.part not in parts:
-            parts[page.part] = book.add_outline_item(page.part, page.first, is_open=False)
-        chapter = book.add_outline_item(page.title, page.first, parent=parts[page.part], is_open=False)
+            parts[page.part] = bookmark(page.part, page.first)
+        chapter = bookmark(page.title, page.first, parent=parts[page.part])
         for anchor, title in page.sections:
             if place := known.get((page.address, anchor)):
-                book.add_outline_item(title, place[0], parent=chapter, fit=Fit.xyz(top=place[1]))
+                bookmark(title, *place, parent=chapter)
 
 
 def count(pdf: bytes) -> int:
