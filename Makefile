@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE := _build/html
 FRESH := _build/fresh
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 WORKERS ?= 2
 
 # One thread: sums are then added in the same order on every machine of a kind.
@@ -14,10 +15,12 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint notebooks bench mutants findings lab clean
+.PHONY: help setup book offline pdf test lint notebooks bench mutants findings lab clean
 
 help:
 	@echo "make book        build the website: $(SITE)/index.html"
+	@echo "make offline     the website as a zip that opens from disk, with its checksum: _build/lemmata-*.zip"
+	@echo "make pdf         the whole book on paper: _build/lemmata-*.pdf (needs Chromium)"
 	@echo "make test        lint, types, tests, doctests, and every cell of every notebook against its stored output"
 	@echo "                 (CHAPTER=estimation/hsic: of this chapter only)"
 	@echo "make notebooks   carry text twins into notebooks and execute what changed (ALL=1: everything)"
@@ -40,6 +43,17 @@ book: setup
 	@$(BIN)/python tools/offline.py $(FRESH)/_build/html
 	@rm -rf $(SITE) && mv $(FRESH)/_build/html $(SITE) && rm -rf $(FRESH)
 	@echo "The book is in $(SITE)/index.html"
+
+# With the library beside the pages, so that a notebook can be run: pip install "lemmata-...whl[book]"
+offline: book
+	@rm -rf _build/wheel
+	@$(BIN)/python -m hatchling build --target wheel --directory _build/wheel
+	@$(BIN)/python tools/archive.py $(SITE) _build/lemmata-$(VERSION).zip _build/wheel/*.whl
+
+pdf: book
+	@test $(VENV)/.browser -nt requirements-browser.txt || \
+	    { $(BIN)/python -m pip install --requirement requirements-browser.txt && touch $(VENV)/.browser; }
+	@$(BIN)/python tools/paper.py $(SITE) _build/lemmata-$(VERSION).pdf
 
 lint: setup
 	$(BIN)/ruff check

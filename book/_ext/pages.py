@@ -16,6 +16,8 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+ON_DEMAND = {"slider.js"}  # page.js loads it
+
 
 def twins(book: Path) -> list[str]:
     """The texts that stand beside a notebook of their name: the notebook is the page."""
@@ -42,6 +44,11 @@ def theme_options(environment: Mapping[str, str]) -> dict[str, object]:
 def configure(app: Sphinx, config: Config) -> None:
     config.exclude_patterns = [*config.exclude_patterns, *twins(Path(app.srcdir))]
     config.html_theme_options = {**config.html_theme_options, **theme_options(os.environ)}
+    config.html_context = {"default_mode": "auto", **config.html_context}  # else the theme reports an error
+    # Jupyter Book takes all style sheets and scripts of _static, in the order of the disk
+    config.html_css_files = sorted(config.html_css_files)
+    scripts = sorted(set(config.html_js_files) - ON_DEMAND)
+    config.html_js_files = [(name, {"defer": "defer"}) for name in scripts]
 
 
 def edit_url(url: str, environment: Mapping[str, str]) -> str:
