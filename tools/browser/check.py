@@ -1,0 +1,70 @@
+"""All checks of a site in one browser, and what they found, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from browser import links, pages, reader, speed
+from browser.pages import Contents
+from browser.session import Fault, chromium, served
+
+
+@dataclass
+class Report:
+    contents: dict[str, Contents]
+    faults: list[Fault] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """A line for each fault, with all views that have it, and one for each page that was timed."""
+        views: dict[tuple[str, str], list[str]] = {}
+        for fault in self.faults:
+            views.setdefault((fault.page, fault.what), []).append(fault.view)
+        lines = [f"{page}: {what}{said(seen)}" for (page, what), seen in sorted(views.items())]
+        return "\n".join([*lines, *map(self.timing, self.seconds)])
+
+    def timing(self, page: str) -> str:
+        weight = self.contents[page].weight / 1e6
+        return f"{page:40} first screen {self.seconds[page]:5.2f} s, {weight:.2f} MB"
+
+    def verdict(self) -> str:
+        wrong = len({(fault.page, fault.what) for fault in self.faults})
+        return f"{len(self.contents)} pages, {wrong} fault{'s' * (wrong != 1)}"
+
+
+def said(views: list[str]) -> str:
+    seen = ", ".join(filter(None, dict.fromkeys(views)))
+    return f" ({seen})" if seen else ""
+
+
+def chosen(site: Path, only: list[str]) -> list[str]:
+    every = pages.names(site)
+    unknown = [name for name in only if f"{name}.html" not in every]
+    if unknown or not every:
+        raise SystemExit(f"{site} holds no page {' and no page '.join(unknown)}".removesuffix(" "))
+    return [f"{name}.html" for name in only] or every
+
+
+def chapters(site: Path, names: list[str]) -> list[str]:
+    """The pages that were notebooks."""
+    return [name for name in names if (site / "_sources" / name).with_suffix(".ipynb").is_file()]
+
+
+def check(site: Path, only: list[str], timed: bool = True) -> Report:
+    names = chosen(site, only)
+    with served(site) as home, chromium() as browser:
+        contents, faults = pages.over_http(browser, home, names)
+        report = Report(contents, faults)
+        report.faults += pages.from_disk(browser, site, names)
+        report.faults += reader.printed(browser, home, names)
+        report.faults += speed.heavy(contents)
+        if not only:
+            report.faults += links.broken(site, home, contents)
+        if not only and "search.html" in names:
+            report.faults += reader.searches(browser, home)
+            report.faults += reader.theme(browser, home, names[0])
+        if timed:
+            report.seconds = speed.measure(browser, home, chapters(site, names))
+            report.faults += speed.slow(report.seconds)
+    return report
