@@ -1,18 +1,22 @@
-"""All checks of a site in one browser, and what they found, in words."""
+"""All checks of a site, and what they found, in words."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from browser import links, pages, reader, speed
 from browser.pages import Contents
 from browser.session import Fault, chromium, served
 
+JOBS = 2
+
 
 @dataclass
 class Report:
-    contents: dict[str, Contents]
+    contents: dict[str, Contents] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -46,25 +50,29 @@ def chosen(site: Path, only: list[str]) -> list[str]:
     return [f"{name}.html" for name in only] or every
 
 
-def chapters(site: Path, names: list[str]) -> list[str]:
-    """The pages that were notebooks."""
-    return [name for name in names if (site / "_sources" / name).with_suffix(".ipynb").is_file()]
+def looked(site: Path, names: list[str]) -> Report:
+    """What is seen on the pages by themselves, in a browser of their own."""
+    with served(site) as home, chromium() as browser:
+        contents, faults = pages.over_http(browser, home, names)
+        faults += pages.from_disk(browser, site, names)
+        return Report(contents, faults)
 
 
 def check(site: Path, only: list[str], timed: bool = True) -> Report:
-    names = chosen(site, only)
+    """Two browsers look at the pages, large ones first; then one searches, and loads pages undisturbed."""
+    names = sorted(chosen(site, only), key=lambda name: -(site / name).stat().st_size)
+    report = Report()
+    with ThreadPoolExecutor(JOBS) as pool:
+        for part in pool.map(partial(looked, site), [names[job::JOBS] for job in range(JOBS)]):
+            report.contents |= part.contents
+            report.faults += part.faults
+    report.faults += [*links.broken(site, report.contents), *speed.heavy(report.contents)]
     with served(site) as home, chromium() as browser:
-        contents, faults = pages.over_http(browser, home, names)
-        report = Report(contents, faults)
-        report.faults += pages.from_disk(browser, site, names)
-        report.faults += reader.printed(browser, home, names)
-        report.faults += speed.heavy(contents)
-        if not only:
-            report.faults += links.broken(site, home, contents)
         if not only and "search.html" in names:
             report.faults += reader.searches(browser, home)
-            report.faults += reader.theme(browser, home, names[0])
+            report.faults += reader.theme(browser, home, "index.html")
         if timed:
-            report.seconds = speed.measure(browser, home, chapters(site, names))
+            chapters = sorted(name for name, held in report.contents.items() if held.chapter)
+            report.seconds = speed.measure(browser, home, chapters)
             report.faults += speed.slow(report.seconds)
     return report

@@ -1,4 +1,4 @@
-// What a page holds: its links and anchors, and what is wrong with its images and formulas, in words.
+// What a page holds: links, anchors, the bytes that it has loaded, and what is wrong with it, in words.
 () => {
   const text = (node, length = 60) => node.textContent.trim().replace(/\s+/g, " ").slice(0, length);
   const faults = [];
@@ -27,5 +27,8 @@
   }
   const anchors = [...seen, ...[...document.querySelectorAll("a[name]")].map((anchor) => anchor.name)];
   const links = [...document.querySelectorAll("a[href], area[href]")].map((link) => link.href);
-  return { faults, anchors, links: [...new Set(links)] };
+  const loads = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+  const weight = loads.reduce((sum, load) => sum + load.encodedBodySize, 0);
+  const chapter = document.querySelector("div.cell") !== null;
+  return { faults, anchors, links: [...new Set(links)], weight, chapter };
 }

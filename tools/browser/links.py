@@ -9,18 +9,17 @@ from browser.pages import Contents
 from browser.session import Fault
 
 
-def broken(site: Path, home: str, contents: dict[str, Contents]) -> list[Fault]:
+def broken(site: Path, contents: dict[str, Contents]) -> list[Fault]:
     faults = []
     for page, held in contents.items():
         for link in held.links:
-            if link.startswith(home):
-                what = wrong(site, unquote(link.removeprefix(home)), contents)
-                faults += [Fault(page, "", what)] if what else []
+            what = wrong(site, unquote(link), contents)
+            faults += [Fault(page, "", what)] if what else []
     return faults
 
 
 def wrong(site: Path, link: str, contents: dict[str, Contents]) -> str:
-    """What is wrong with a link, in words; empty if it leads somewhere."""
+    """What is wrong with a link from the site's folder, in words; empty if it leads somewhere."""
     address, _, anchor = link.partition("#")
     path = address.partition("?")[0]
     if not (site / path).is_file():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
@@ -20,6 +21,8 @@ QUIET = [
     "--disable-sync", "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # another host is never reached
 ]  # fmt: skip
+DESK = (1440, 900)
+PATIENCE = 120_000  # milliseconds, for a machine that does much else
 INLINE = ("data:", "blob:", "about:")
 
 
@@ -55,6 +58,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=needs.chromium(), args=[*QUIET, *sandbox])
         yield browser
         browser.close()
+
+
+@contextmanager
+def tab(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A tab of a reader who has never been here: nothing is stored, nothing cached."""
+    width, height = DESK
+    with browser.new_context(viewport={"width": width, "height": height}, **options) as context:
+        context.set_default_timeout(PATIENCE)
+        yield context.new_page()
 
 
 class Watch:

@@ -6,8 +6,8 @@ from statistics import median
 
 from playwright.sync_api import Browser
 
-from browser.pages import WIDTHS, Contents
-from browser.session import Fault
+from browser.pages import Contents
+from browser.session import Fault, tab
 
 SECONDS = 5.0  # the goal is 1 s on a quiet machine; this is met by a slow one that does other things, too
 BYTES = 1_500_000
@@ -22,14 +22,13 @@ STANDS = """async () => {
 
 def first_screen(browser: Browser, address: str) -> float:
     """Seconds, with an empty cache."""
-    with browser.new_context(viewport={"width": 1440, "height": WIDTHS[1440]}) as context:
-        tab = context.new_page()
-        tab.goto(address, wait_until="domcontentloaded")
-        return float(tab.evaluate(STANDS))
+    with tab(browser) as opened:
+        opened.goto(address, wait_until="domcontentloaded")
+        return float(opened.evaluate(STANDS))
 
 
 def measure(browser: Browser, home: str, pages: list[str]) -> dict[str, float]:
-    """The median of five loads for each page."""
+    """The median of five loads of each page."""
     return {page: median(first_screen(browser, home + page) for _ in range(LOADS)) for page in pages}
 
 
