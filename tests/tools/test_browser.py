@@ -125,6 +125,7 @@ def test_fault_is_reported(reported, name):
 RESULT = """<main><h1>Search</h1><div id="search-results">
 <p class="search-summary">Search finished, found 1 page.</p><ul><li><a href="index.html">A page</a></li></ul>
 </div></main>"""
+STUCK = """<main><h1>Search</h1><div id="search-results"></div></main>"""
 SWITCH = """<button class="theme-switch-button" onclick="{}">theme</button>"""
 CHANGES = "const d = data; d.mode = d.theme = d.theme == 'dark' ? 'light' : 'dark';"
 KEPT = """<script>const data = document.documentElement.dataset;
@@ -141,6 +142,17 @@ def test_query_that_does_not_find_its_page_is_reported(check, tmp_path, monkeypa
     monkeypatch.setattr(reader, "QUERIES", {"a page": "index", "another": "other"})
     found = check(tmp_path, switched(f"{CHANGES} localStorage.t = d.theme"))
     assert found == ["search.html: the search for 'another' does not find other, but index"]
+
+
+def test_search_that_never_ends_and_theme_without_switch_are_reported(check, tmp_path, monkeypatch):
+    from browser import reader
+
+    monkeypatch.setattr(reader, "QUERIES", {"a page": "index"})
+    monkeypatch.setattr(reader, "SOON", 500)
+    assert check(tmp_path, {"index": SOUND.format(""), "search": STUCK}) == [
+        "index.html: there is no theme switch to be clicked",
+        "search.html: the search for 'a page' does not find index, but nothing",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -61,18 +61,25 @@ def looked(site: Path, names: list[str]) -> Report:
 def check(site: Path, only: list[str], timed: bool = True) -> Report:
     """Two browsers look at the pages, large ones first; then one searches, and loads pages undisturbed."""
     names = sorted(chosen(site, only), key=lambda name: -(site / name).stat().st_size)
-    report = Report()
-    with ThreadPoolExecutor(JOBS) as pool:
-        for part in pool.map(partial(looked, site), [names[job::JOBS] for job in range(JOBS)]):
-            report.contents |= part.contents
-            report.faults += part.faults
+    report = together(site, names)
     report.faults += [*links.broken(site, report.contents), *speed.heavy(report.contents)]
-    with served(site) as home, chromium() as browser:
-        if not only and "search.html" in names:
-            report.faults += reader.searches(browser, home)
-            report.faults += reader.theme(browser, home, "index.html")
-        if timed:
-            chapters = sorted(name for name, held in report.contents.items() if held.chapter)
+    searched = not only and "search.html" in names
+    chapters = sorted(name for name, held in report.contents.items() if held.chapter and timed)
+    if searched or chapters:
+        with served(site) as home, chromium() as browser:
+            if searched:
+                report.faults += reader.searches(browser, home)
+                report.faults += reader.theme(browser, home, "index.html")
             report.seconds = speed.measure(browser, home, chapters)
             report.faults += speed.slow(report.seconds)
+    return report
+
+
+def together(site: Path, names: list[str]) -> Report:
+    report = Report()
+    jobs = min(JOBS, len(names))
+    with ThreadPoolExecutor(jobs) as pool:
+        for part in pool.map(partial(looked, site), [names[job::jobs] for job in range(jobs)]):
+            report.contents |= part.contents
+            report.faults += part.faults
     return report
