@@ -15,10 +15,11 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book offline pdf test lint notebooks bench mutants findings lab clean
+.PHONY: help setup book browser offline pdf test lint notebooks bench mutants findings lab clean
 
 help:
 	@echo "make book        build the website: $(SITE)/index.html"
+	@echo "make browser     look at every page of it in Chromium: layout, links, accessibility, search, speed"
 	@echo "make offline     the website as a zip that opens from disk, with its checksum: _build/lemmata-*.zip"
 	@echo "make pdf         the whole book on paper: _build/lemmata-*.pdf (needs Chromium)"
 	@echo "make test        lint, types, tests, doctests, and every cell of every notebook against its stored output"
@@ -43,6 +44,16 @@ book: setup
 	@$(BIN)/python tools/offline.py $(FRESH)/_build/html
 	@rm -rf $(SITE) && mv $(FRESH)/_build/html $(SITE) && rm -rf $(FRESH)
 	@echo "The book is in $(SITE)/index.html"
+
+# Skipped, with the reason, where Chromium or Playwright is missing. A site that stands is not built again.
+browser: setup
+	@test $(VENV)/.browser -nt requirements-browser.txt || \
+	    { $(BIN)/python -m pip install --quiet --requirement requirements-browser.txt && \
+	      touch $(VENV)/.browser; } || true
+	@if PYTHONPATH=tools $(BIN)/python -m browser.needs; then \
+	    $(BIN)/python -m pytest --quiet tests/tools/test_browser.py && \
+	    { test -f $(SITE)/index.html || $(MAKE) book; } && \
+	    PYTHONPATH=tools $(BIN)/python -m browser $(SITE); fi
 
 # With the library beside the pages, so that a notebook can be run: pip install "lemmata-...whl[book]"
 offline: book

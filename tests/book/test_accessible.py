@@ -1,0 +1,56 @@
+"""An id stands once on a page, and a button of the table of contents has its entry's name."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import accessible
+from bs4 import BeautifulSoup
+from sites import build, write
+
+TEXT = """# Demo
+
+:::{prf:theorem} One
+:label: one
+$x$
+:::
+
+:::{prf:theorem} Two
+:label: two
+$y$
+:::
+
+:::{exercise}
+:label: three
+Find it.
+:::
+
+:::{exercise}
+:label: four
+Find it again.
+:::
+"""
+TREE = """<ul><li><a href="a.html">Findings</a><details><summary>v</summary>
+<ul><li><a href="b.html">Bias</a></li></ul></details></li></ul>"""
+
+
+def test_an_id_stands_once_and_each_label_is_one(tmp_path):
+    extensions = ["myst_parser", "sphinx_proof", "sphinx_exercise", "accessible"]
+    conf = f'extensions = {extensions}\nmyst_enable_extensions = ["colon_fence", "dollarmath"]\n'
+    page = build(write(tmp_path, {"book/conf.py": conf, "book/index.md": TEXT}))["index"]
+    ids = [node["id"] for node in BeautifulSoup(page, "html.parser").select("[id]")]
+    assert {"one", "two", "three", "four"} <= set(ids)
+    assert len(ids) == len(set(ids)), ids
+
+
+def test_a_button_of_the_contents_has_the_name_of_its_entry():
+    context = {"generate_toctree_html": lambda *arguments, **options: BeautifulSoup(TREE, "html.parser")}
+    accessible.name_buttons(SimpleNamespace(), "index", "page.html", context, None)
+    (button,) = context["generate_toctree_html"]("sidebar").select("summary")
+    assert button["aria-label"] == "Pages of Findings"
+
+
+def test_a_theme_without_such_contents_is_left_alone():
+    context = {}
+    accessible.name_buttons(SimpleNamespace(), "index", "page.html", context, None)
+    assert context == {}
