@@ -54,7 +54,9 @@ def contents(site: Path, root: Path) -> list[Page]:
     """The pages of the book in reading order."""
     toc = yaml.safe_load(chapters.read(root / "_toc.yml"))
     parts = {toc["root"]: ""} | {
-        name: part["caption"] for part in toc["parts"] for name in chapters.pages({"chapters": part["chapters"]})
+        name: part["caption"]
+        for part in toc["parts"]
+        for name in chapters.pages({"chapters": part["chapters"]})
     }
     return [Page(part, (site / f"{name}.html").resolve().as_uri()) for name, part in parts.items()]
 
@@ -83,17 +85,23 @@ def print_text(text: str, tab) -> bytes:
 
 
 HEAD = "<meta charset='utf-8'><style>body { font: 10pt sans-serif; margin: 0 } %s</style>"
-TITLE = HEAD % """
+TITLE = (
+    HEAD
+    % """
   @page { size: A4; margin: 30mm 25mm }
   h1 { font-size: 34pt; margin: 0 } h2 { font-size: 10pt; margin: 4.5mm 0 1mm }
   a { display: flex; justify-content: space-between; color: black; text-decoration: none; line-height: 1.5 }
 """
-NUMBERS = HEAD % """
+)
+NUMBERS = (
+    HEAD
+    % """
   @page { size: A4; margin: 0 }
   p { height: 297mm; margin: 0; box-sizing: border-box; padding: 284mm 18mm 0; break-after: page;
       display: flex; justify-content: space-between; font-size: 8pt; color: #555 }
   p:last-child { break-after: auto }
 """
+)
 
 
 def title_page(pages: list[Page], version: str) -> str:

@@ -33,6 +33,9 @@ IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
 # When a page has loaded, the theme measures every block of code, folded ones too: a second of layout.
 MEASURE_ALL = ',"complete"===document.readyState?T():window.addEventListener("load",T)'
 
+# On the search page these come after what they use, which waits for the text.
+SEARCH = re.compile(r'<script src="(?=(?:_static/(?:searchtools|language_data)|searchindex)\.js)')
+
 
 class LightError(SphinxError):
     category = "Light"
@@ -70,6 +73,8 @@ def lighten_theme(app: Sphinx, error: Exception | None) -> None:
     if MEASURE_ALL not in text:
         raise LightError(f"{script} does not hold what is to be taken out of it: {MEASURE_ALL}")
     script.write_text(text.replace(MEASURE_ALL, ""), encoding="utf-8")
+    search = Path(app.outdir, "search.html")
+    search.write_text(SEARCH.sub('<script defer src="', search.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, object]:

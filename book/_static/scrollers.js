@@ -1,7 +1,7 @@
 // What scrolls sideways is a stop of the Tab key. What is folded is measured when it is opened: the theme's own
 // script, which measures all when the page has loaded, cost a second of layout (book/_ext/light.py takes it out).
 (() => {
-  const BOXES = ".bd-article :is(pre, table, div.math, .cell_output > .output)";
+  const BOXES = ".bd-article :is(pre, table, div.math, .cell_output > .output, span.math, :is(p, li):has(> span.math))";
 
   function measure() {
     const boxes = [...document.querySelectorAll(BOXES)].filter((box) => !box.closest("details:not([open])"));

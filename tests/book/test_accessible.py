@@ -54,3 +54,17 @@ def test_a_theme_without_such_contents_is_left_alone():
     context = {}
     accessible.name_buttons(SimpleNamespace(), "index", "page.html", context, None)
     assert context == {}
+
+
+def test_a_signature_of_several_lines_is_no_list_and_other_lists_stay():
+    lines = '<dt><dl>\n<dd><em class="sig-param">x</em></dd></dl></dt><dl>\n<dt>a</dt><dd>b</dd></dl>'
+    context = {"body": lines}
+    accessible.unlist_signatures(SimpleNamespace(), "index", "page.html", context, None)
+    assert context["body"] == lines.replace("<dl>", '<dl role="presentation">', 1)
+
+
+def test_the_search_page_names_one_field(tmp_path):
+    page = tmp_path / "search.html"
+    page.write_text('<input id="search-input" name="q"><input id="search-input" name="q">')
+    accessible.name_fields_apart(SimpleNamespace(outdir=tmp_path), None)
+    assert page.read_text() == '<input id="search-input" name="q"><input name="q">'

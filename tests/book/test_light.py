@@ -94,6 +94,14 @@ def test_pictures_are_loaded_when_they_come_near(site):
     assert light.IMAGE.sub("<img lazy", '<img src="a" loading="eager">') == '<img src="a" loading="eager">'
 
 
+def test_what_searches_comes_after_what_it_uses(site):
+    html = (site / "search.html").read_text(encoding="utf-8")
+    for name in ("doctools.js", "searchtools.js", "language_data.js", "searchindex.js"):
+        assert re.search(
+            rf"<script [^>]*defer[^>]*{re.escape(name)}|<script [^>]*{re.escape(name)}[^>]*defer", html
+        ), name
+
+
 def test_the_theme_does_not_measure_all_of_the_page(site):
     script = (site / "_static/scripts/pydata-sphinx-theme.js").read_text(encoding="utf-8")
     assert light.MEASURE_ALL not in script

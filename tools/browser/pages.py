@@ -38,7 +38,9 @@ class Contents:
 
 
 def names(site: Path) -> list[str]:
-    return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    """The pages; the theme leaves two of its templates beside its scripts."""
+    paths = (path.relative_to(site) for path in site.rglob("*.html"))
+    return sorted(path.as_posix() for path in paths if path.parts[0] != "_static")
 
 
 def over_http(browser: Browser, home: str, pages: list[str]) -> tuple[dict[str, Contents], list[Fault]]:

@@ -11,6 +11,7 @@ from browser.session import Fault, tab
 
 SECONDS = 5.0  # the goal is 1 s on a quiet machine; this is met by a slow one that does other things, too
 BYTES = 1_500_000
+SEARCH = "search.html"  # it has the texts of all pages
 LOADS = 5
 STANDS = """async () => {
   document.body.getBoundingClientRect();
@@ -44,5 +45,5 @@ def heavy(contents: dict[str, Contents]) -> list[Fault]:
     return [
         Fault(page, "", f"the first load weighs {held.weight / 1e6:.2f} MB, more than {BYTES / 1e6:g} MB")
         for page, held in contents.items()
-        if held.weight > BYTES
+        if held.weight > BYTES and page != SEARCH
     ]
