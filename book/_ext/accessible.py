@@ -2,7 +2,8 @@
 
 sphinx-proof and sphinx-exercise give every content of a kind one id, which a page may hold only once. The
 buttons that unfold the table of contents have no name: each gets that of its entry. A signature that takes
-several lines is a list of definitions without terms, so it is no list. The search page has a field twice.
+several lines is a list of definitions without terms, so it is no list. The roles in a bibliography are
+outdated. The search page has its field twice.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ def name_buttons(app: Sphinx, page: str, template: str, context: dict[str, Any],
     context["generate_toctree_html"] = named
 
 
-def unlist_signatures(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
-) -> None:
+def unlist(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     body = context.get("body", "")
-    context["body"] = re.sub(r'<dl>(?=\s*<dd><em class="sig-param">)', '<dl role="presentation">', body)
+    body = re.sub(r'<dl>(?=\s*<dd><em class="sig-param">)', '<dl role="presentation">', body)
+    body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    context["body"] = body.replace(' role="doc-biblioentry"', "")
 
 
 def name_fields_apart(app: Sphinx, error: Exception | None) -> None:
@@ -54,6 +55,6 @@ def name_fields_apart(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("doctree-resolved", drop_shared_ids)
     app.connect("html-page-context", name_buttons, priority=900)  # after the theme
-    app.connect("html-page-context", unlist_signatures)
+    app.connect("html-page-context", unlist)
     app.connect("build-finished", name_fields_apart)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -59,8 +59,14 @@ def test_a_theme_without_such_contents_is_left_alone():
 def test_a_signature_of_several_lines_is_no_list_and_other_lists_stay():
     lines = '<dt><dl>\n<dd><em class="sig-param">x</em></dd></dl></dt><dl>\n<dt>a</dt><dd>b</dd></dl>'
     context = {"body": lines}
-    accessible.unlist_signatures(SimpleNamespace(), "index", "page.html", context, None)
+    accessible.unlist(SimpleNamespace(), "index", "page.html", context, None)
     assert context["body"] == lines.replace("<dl>", '<dl role="presentation">', 1)
+
+
+def test_a_bibliography_has_no_outdated_roles():
+    context = {"body": '<div role="list" class="citation-list"><p id="a" role="doc-biblioentry">A</p></div>'}
+    accessible.unlist(SimpleNamespace(), "index", "page.html", context, None)
+    assert context["body"] == '<div class="citation-list"><p id="a">A</p></div>'
 
 
 def test_the_search_page_names_one_field(tmp_path):
