@@ -2,7 +2,7 @@
 
 import pytest
 import sympy as sp
-from sympy import Abs, Limit, Rational, Sum, binomial, exp, log, oo, sin
+from sympy import Abs, Limit, Rational, Sum, binomial, exp, log, oo, sin, sqrt
 
 from lemmata.verify import claim
 from lemmata.verify.limits import edges
@@ -10,6 +10,7 @@ from lemmata.verify.outcome import NotDecided, Refuted
 
 x, y, t = sp.symbols("x y t", real=True)
 p, a = sp.symbols("p a", positive=True)
+z = sp.Symbol("z")
 r = sp.Symbol("r", nonnegative=True)
 n, k = sp.symbols("n k", integer=True, nonnegative=True)
 N = sp.Symbol("N", integer=True, positive=True)
@@ -47,6 +48,13 @@ def test_edges_are_the_roots_of_what_the_variable_is_multiplied_with():
     assert not set(edges(Limit(1 / (p + x * t) + exp(x * t), t, 0)))  # smooth there: its value is its limit
     assert not set(edges(Limit(t * (x / t + y / t**2) + (x * t + y) / (p * t + x), t, oo)))  # a fraction
     assert set(edges(Limit(1 / (y + x * t), t, 0))) == {(x, 0), (y, 0)}
+    assert set(edges(Limit(1 / (x * t + 1), t, oo) + Limit(1 / (y * t + 1), t, oo))) == {(x, 0), (y, 0)}
+    assert set(edges(Limit(1 / (x * exp(t) + 1), t, oo))) == {(x, 0)}  # no fraction
+    assert set(edges(Limit(x * sqrt(t), t, 0))) == {(x, 0)}  # not smooth
+    assert set(edges(Limit(x * sp.floor(t), t, 1, "+"))) == {(x, 0)}
+    assert (p, 1) in set(edges(Limit(p**t, t, oo)))
+    assert set(edges(Limit(1 / ((z**2 + 1) * t + 1), t, oo))) == {(z, sp.I), (z, -sp.I)}
+    assert not set(edges(Limit(1 / ((3 * n - 1) * t + 1), t, oo)))  # n is whole
     with pytest.raises(ValueError, match="cannot tell where"):
         list(edges(Limit(t * (x * exp(x) + sp.cos(x)), t, oo)))
 
