@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 __all__ = ["MIME", "SYMBOLS", "Claim", "ClaimFailed", "Evidence", "issue", "issued"]
@@ -84,6 +84,10 @@ class Evidence:
             raise ValueError(f"kind must be one of {', '.join(SYMBOLS)}, got {self.kind!r}")
 
     @property
+    def _key(self) -> tuple[Any, ...]:
+        return type(self), *(getattr(self, field.name) for field in fields(self))
+
+    @property
     def record(self) -> dict[str, Any]:
         """What a program reads: the same on every machine."""
         return {
@@ -117,9 +121,9 @@ class Evidence:
         )
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        if self not in _issued:
+        if self._key not in _issued:
             return {"text/plain": f"(no evidence: made by hand, not by a check)\n{self}"}, {}
-        record, measured = map(json.loads, _issued[self])
+        record, measured = map(json.loads, _issued[self._key])
         data = {
             "text/plain": str(self),
             "text/html": self._html(),
@@ -131,7 +135,9 @@ class Evidence:
         return data, {MIME: measured}
 
 
-_issued: dict[Evidence, tuple[str, str]] = {}  # what checks issued in this process, in order; as it was then
+# What checks issued in this process, in order, as it was then. By its fields: a dictionary may find an object
+# that was altered by its identity.
+_issued: dict[tuple[Any, ...], tuple[str, str]] = {}
 
 
 def issue(*parts: Any, **more: Any) -> Evidence:
@@ -140,7 +146,7 @@ def issue(*parts: Any, **more: Any) -> Evidence:
     if not caller.startswith("lemmata.verify."):
         raise TypeError(f"evidence must come from a check, got a call from {caller or 'nowhere'}")
     evidence = Evidence(*parts, **more)
-    _issued[evidence] = json.dumps(evidence.record), json.dumps(evidence.measured)
+    _issued[evidence._key] = json.dumps(evidence.record), json.dumps(evidence.measured)
     return evidence
 
 
