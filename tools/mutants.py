@@ -8,9 +8,10 @@
     ... --only 17 42                                       these, and what pytest said of each
 
 The code is that of the chapter (``chapters.py``) and the numerics that it uses. The checks are the tests of
-these files and the chapter's notebook, each cell against its stored output. A fault is noticed when a check
-fails, crashes, or takes ten times as long as without it (and 10 s). First each meets the quick tests that
-reach it; what is left meets all tests, then the notebook. Everything runs in copies of the working tree.
+these files, and the chapter's notebook, each cell against its stored output; of a module of lemmata.verify,
+its tests and the sets of true and false claims. A fault is noticed when a check fails, crashes, or takes ten
+times as long as without it (and 10 s). First each meets the quick tests that reach it; what is left meets all
+tests, then the notebook. Everything runs in copies of the working tree.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def read(root: Path, name: str) -> Subject:
         files = [root / "src/lemmata" / f"{name}.py"]
         if not files[0].is_file():
             raise LookupError(f"no module {name}")
-        tests, notebooks = tests_of(root, files[0]), []
+        sets = (root / "tests/verify").glob("test_sets.py")  # of true and false claims, for every module
+        tests, notebooks = [*tests_of(root, files[0]), *sets], []
     else:
         chapter = chapters.find(root, name)
         files = chapter.modules + [path for path in chapter.sources if path.parent.name == "numerics"]

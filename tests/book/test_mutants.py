@@ -141,11 +141,11 @@ def test_a_module_of_verify_has_mutants_too(project):
     (project / "src/lemmata/verify").mkdir()
     (project / "src/lemmata/verify/sure.py").write_text("x = 1 + 1\n")
     (project / "tests/verify").mkdir()
-    for name in ("test_sure.py", "test_sure_more.py", "test_surely.py"):
+    for name in ("test_sets.py", "test_sure.py", "test_sure_more.py", "test_surely.py"):
         (project / "tests/verify" / name).touch()
     subject = mutants.read(project, "verify/sure")
     assert (list(subject.files), subject.notebooks) == (["src/lemmata/verify/sure.py"], [])
-    assert subject.tests == ["tests/verify/test_sure.py", "tests/verify/test_sure_more.py"]
+    assert subject.tests == [f"tests/verify/test_{name}.py" for name in ("sure", "sure_more", "sets")]
     assert "x = 1 - 1" in listed(project, "verify/sure").stdout
 
 
