@@ -169,6 +169,38 @@ def test_theme_that_is_forgotten_or_never_changes_is_reported(check, tmp_path, m
     assert f"index.html: {said}" in check(tmp_path, switched(onclick))
 
 
+ROWS = "".join(f"<tr><td>statement {name}<td>{name}" for name in "bca")
+TABLE = f"""<table class=sortable><thead><tr><th><button>x</button><th><button>y</button></thead>
+<tbody>{ROWS}</table>"""
+BAR = '<form class=table-filter><input aria-label=Words oninput="{}"></form>'
+SIFT = "for (const r of document.querySelectorAll('tbody tr')) r.hidden = !r.textContent.includes(value)"
+SORT = """<script>let sign = -1; document.querySelectorAll("button")[1].onclick = () => { sign = -sign;
+const body = document.querySelector("tbody"), of = (row) => row.cells[1].textContent;
+body.append(...[...body.rows].sort((a, b) => sign * of(a).localeCompare(of(b)))); }</script>"""
+
+
+def test_table_that_does_not_filter_or_sort_is_reported(check, tmp_path, monkeypatch):
+    from browser import reader
+    from browser.session import chromium, served
+
+    monkeypatch.setattr(reader, "SOON", 2000)
+    no_order = ["the second heading does not sort its column both ways"]
+    cases = {
+        "fine": (BAR.format(SIFT) + TABLE + SORT, []),
+        "bare": (TABLE, ["the table has no line to filter by, or no heading to sort by"]),
+        "all": (BAR.format("") + TABLE + SORT, ["the filter 'b' leaves 3 of 3 rows, 'xyzzy' 3"]),
+        "unsorted": (BAR.format(SIFT) + TABLE, no_order),
+        "one way": (BAR.format(SIFT) + TABLE + SORT.replace("-sign;", "1;"), no_order),
+    }
+    for name, (body, _) in cases.items():
+        (tmp_path / f"{name}.html").write_text(PAGE.format(SOUND.format(body)), encoding="utf-8")
+    with served(tmp_path) as home, chromium() as browser:
+        found = {
+            name: [fault.what for fault in reader.table(browser, home, f"{name}.html")] for name in cases
+        }
+    assert found == {name: said for name, (_, said) in cases.items()}
+
+
 # ------------------------------------------------------------------- limits, and what is missing
 
 

@@ -70,6 +70,8 @@ def check(site: Path, only: list[str], timed: bool = True) -> Report:
             if searched:
                 report.faults += reader.searches(browser, home)
                 report.faults += reader.theme(browser, home, "index.html")
+                for page in sorted({*reader.TABLES} & {*names}):
+                    report.faults += reader.table(browser, home, page)
             report.seconds = speed.measure(browser, home, chapters)
             report.faults += speed.slow(report.seconds)
     return report

@@ -1,4 +1,4 @@
-"""What a reader does with the site: searches it, and switches to dark and back."""
+"""What a reader does with the site: searches it, sorts its tables, and switches to dark and back."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ FINISHED = """() => {
 }"""
 RESULTS = "links => links.map((link) => new URL(link.href).pathname)"
 SHOWN = "() => [document.documentElement.dataset.mode, document.documentElement.dataset.theme]"
+TABLE, FILTER = "table.sortable", "form.table-filter input"
+TABLES = ("ledger.html", "findings.html")
 SWITCH = ".theme-switch-button"
 
 
@@ -55,6 +57,39 @@ def search(tab: Page, home: str, query: str) -> list[str]:
         tab.wait_for_function(FINISHED, timeout=SOON)
     paths = tab.eval_on_selector_all("#search-results li > a", RESULTS)
     return list(dict.fromkeys(path.lstrip("/").removesuffix(".html") for path in paths))
+
+
+def table(browser: Browser, home: str, page: str) -> list[Fault]:
+    """A word leaves the rows that have it; a heading sorts by its column, and then the other way."""
+    with tab(browser) as opened:
+        opened.goto(home + page)
+        try:
+            wrong = [*filtered(opened), *sorted_both_ways(opened)]
+        except TimeoutError:
+            wrong = ["the table has no line to filter by, or no heading to sort by"]
+    return [Fault(page, "", what) for what in wrong]
+
+
+def filtered(opened: Page) -> list[str]:
+    rows = opened.locator(f"{TABLE} tbody tr:not(.table-heading):visible")
+    word, every = rows.first.inner_text().split()[-1].lower(), rows.count()
+    opened.fill(FILTER, word, timeout=SOON)
+    left = rows.all_inner_texts()
+    opened.fill(FILTER, "xyzzy")
+    none = rows.count()
+    opened.fill(FILTER, "")
+    good = 0 < len(left) < every and none == 0 and rows.count() == every
+    return [] if good else [f"the filter {word!r} leaves {len(left)} of {every} rows, {'xyzzy'!r} {none}"]
+
+
+def sorted_both_ways(opened: Page) -> list[str]:
+    orders = []
+    for _ in range(2):
+        opened.click(f"{TABLE} thead th:nth-child(2) button", timeout=SOON)
+        cells = opened.locator(f"{TABLE} tbody tr:not(.table-heading) td:nth-child(2)").all_inner_texts()
+        orders.append([text for text in cells if text.strip() not in ("", "–")])
+    good = len(set(orders[0])) > 1 and orders[0] != orders[1] and orders[0] == orders[1][::-1]
+    return [] if good else ["the second heading does not sort its column both ways"]
 
 
 def theme(browser: Browser, home: str, page: str) -> list[Fault]:
