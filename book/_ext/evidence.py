@@ -18,6 +18,7 @@ from typing import Any
 
 import ledger
 from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 
@@ -125,6 +126,15 @@ def fold_details(doctree: nodes.document) -> None:
             )
 
 
+def name_imports(doctree: nodes.document) -> None:
+    """The cell that a page begins with says what it holds: it need not be opened to read on."""
+    for cell in doctree.findall(is_cell):
+        for hidden in cell.children:
+            if isinstance(hidden, HideCodeCellNode) and not outputs(cell):
+                hidden["prompt_show"] = "Imports of this page"
+                return
+
+
 def name_blocks(doctree: nodes.document, names: dict[str, str]) -> None:
     """Each block says the name of its statement; ``label-kind`` is the anchor of the first of a kind."""
     seen: set[str] = set()
@@ -173,6 +183,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     names = {row.label: ledger.name(app.env, row) for row in rows}
     fold_checks(doctree, names)
     fold_details(doctree)
+    name_imports(doctree)
     name_blocks(doctree, names)
     add_chips(app, doctree, docname, rows)
 

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 IN_OUTPUT = re.compile(r'(<span class="math [^>]*>)\\\((.*?)\\\)(?=</span>)', re.DOTALL)
 ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}(?:(?!\\begin).)*?\\end\{\1\}", re.DOTALL)
+FOLLOWED = re.compile(r"</math></span>([.,;:!?)\]’”]+)")
 SPACE = re.compile(r"\\\\\s*\[[^\]]*(?:em|ex|pt|mu)\]")
 SAME = (
     (r"\begin{split}", r"\begin{aligned}"),
@@ -100,7 +101,14 @@ def convert_outputs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             node.children[:] = [nodes.Text(text)]
 
 
+def keep_together(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """No line begins with the comma after a formula: it moves into the span, which does not wrap."""
+    if "body" in context:
+        context["body"] = FOLLOWED.sub(r"</math>\1</span>", context["body"])
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_display, None))
     app.connect("doctree-resolved", convert_outputs)
+    app.connect("html-page-context", keep_together)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

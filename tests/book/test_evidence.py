@@ -117,3 +117,13 @@ def test_a_cell_that_shows_nothing_stays_open_unless_checks_follow(project):  # 
 def test_text_between_parts_the_folds(project):  # noqa: F811
     text = page(project, cell("prove(a)", SUM), new_markdown_cell("Text."), cell("rate(a + b)", LIMIT))
     assert len(folds(text)) == 2
+
+
+def test_hidden_imports_say_what_they_are(project):  # noqa: F811
+    hidden = ["hide-input"]
+    shown = [cell("import math", tags=hidden), cell("f()", "7", tags=hidden), cell("g()", tags=hidden)]
+    text = page(project, *shown, cell("check", SUM, LIMIT))
+    assert re.findall('<p class="collapsed[^>]*>([^<]*)', text)[:2] == [
+        "Imports of this page",
+        "Show code cell source",
+    ]

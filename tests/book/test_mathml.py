@@ -18,7 +18,7 @@ myst_enable_extensions = ["dollarmath"]
 """
 TEXT = r"""# Formulas
 
-Let $a<b$ be given.
+Let $a<b$, be given.
 
 $$
 a &= b \\[.4em]
@@ -46,6 +46,7 @@ def test_a_formula_is_there_without_a_script(tmp_path):
         "a=b≥c",
         "log\N{FUNCTION APPLICATION}(a)<b",
     ]
+    assert "</math>,</span> be given" in page  # no line begins with the comma
     assert not re.search("<script[^>]*mathjax", page, re.IGNORECASE)
     assert '<span class="eqno">(1)' in page
     assert r"\(c\)" in page  # text that no cell has marked as a formula

@@ -32,7 +32,7 @@ FINISHED = """() => {
 RESULTS = "links => links.map((link) => new URL(link.href).pathname)"
 SHOWN = "() => [document.documentElement.dataset.mode, document.documentElement.dataset.theme]"
 TABLE, FILTER = "table.sortable", "form.table-filter input"
-TABLES = ("ledger.html", "findings.html")
+TABLES = ("ledger.html", "findings/index.html")
 SWITCH = ".theme-switch-button"
 
 
