@@ -141,6 +141,7 @@ def test_what_is_drawn_first(assumed, lowest, highest):
         ((-sp.oo, 0), -14, None),
         ((5, sp.oo), None, 9),
         ((9, sp.oo), None, None),  # 9 is an end
+        ((-14, sp.oo), -9, Rational(14, 3)),  # so is -14, and there are whole numbers
         ((-sp.oo, -14), None, None),
         ((-sp.oo, sp.oo), -14, Rational(14, 3)),
     ],

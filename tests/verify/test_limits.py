@@ -59,6 +59,27 @@ def test_edges_are_the_roots_of_what_the_variable_is_multiplied_with():
         list(edges(Limit(t * (x * exp(x) + sp.cos(x)), t, oo)))
 
 
+@pytest.mark.parametrize(
+    ("limit", "places"),
+    [
+        (Limit(log(1 + x * t), t, 0), set()),  # a logarithm is smooth where its argument is positive
+        (Limit(log(x + t), t, 0), {(x, 0)}),
+        (Limit((x + t) ** 2, t, 0), set()),  # a power is smooth, a quotient where its denominator is not 0
+        (Limit(1 / (x + t), t, 0), {(x, 0)}),
+        (Limit((x + t) ** -2 * (y + t) ** 2, t, 0), {(x, 0), (y, 0)}),
+        (Limit(x * t, t, oo), {(x, 0)}),  # not bounded
+        (Limit(x * exp(-t), t, oo), {(x, 0)}),
+        (Limit((x + y) / t, t, oo), set()),
+        (Limit(1 / (x * t + y * t - 2 * t + 1), t, oo), {(x, 2 - y), (x, 0), (y, 0)}),
+        (Limit(1 / ((Abs(x) - 1) * t + 1), t, oo), {(x, 1), (x, -1)}),
+        (Limit(1 / ((z - 1) * t + 1), t, oo), {(z, 1)}),
+    ],
+    ids=str,
+)
+def test_edges_are_sought_where_the_limit_is_not_just_a_value(limit, places):
+    assert set(edges(limit)) == places
+
+
 # --- failure ------------------------------------------------------------------------------------------------
 
 

@@ -2,12 +2,16 @@
 
 import json
 import re
+import runpy
+import sys
 from dataclasses import dataclass
+from fractions import Fraction
 
 import matplotlib as mpl
 import pytest
 import torch
 
+from lemmata.verify import notebook
 from lemmata.verify.notebook import figures, glue, slider, source
 
 
@@ -57,6 +61,12 @@ def test_the_source_of_a_class_is_found_wherever_it_says_that_it_lives():
     assert text.startswith("```python\n@dataclass\nclass Record:\n\n    x: int\n\n    def method(self):\n")
     assert "A public class" not in text
     assert text.endswith("        return self\n```")
+
+
+def test_nothing_of_jupyter_is_needed_before_something_is_shown(monkeypatch):
+    for module in ("IPython", "IPython.display", "matplotlib.pyplot", "myst_nb"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert set(notebook.__all__) <= runpy.run_path(notebook.__file__).keys()
 
 
 def test_comments_stay_and_functions_are_two_lines_apart():
@@ -122,6 +132,19 @@ def test_a_slider_holds_its_curves_with_four_digits_and_gaps():
         "xlabel": "x",
         "ylabel": "y",
     }
+
+
+def test_a_slider_takes_numbers_of_any_kind_and_wastes_no_space():
+    third = [Fraction(0), Fraction(1, 3)]
+    shown = slider("K", (1, 2), third, {"a": third}, "x", "y")
+    assert data_of(shown)["x"] == data_of(shown)["curves"]["a"][0] == [0.0, 0.3333]
+    assert ", " not in shown.data
+    assert ": " not in shown.data
+
+
+def test_a_slider_has_a_number_at_each_place():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        slider("K", (1, float("nan")), [0, 1], {"a": [0, 1]}, "x", "y")
 
 
 def test_what_a_slider_holds_cannot_end_its_script():

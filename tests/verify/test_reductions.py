@@ -187,6 +187,14 @@ def test_radicals_are_denested_exactly():
     assert denest(cube) == sp.expand(cube)  # not 0
 
 
+def test_long_sums_of_radicals_are_left_alone(monkeypatch):
+    monkeypatch.setattr(sp, "minimal_polynomial", lambda expr, x: x)
+    roots = [sqrt(sp.prime(i)) for i in range(1, 15)]
+    for expr, operations in ((sum(roots[:13]) + roots[0] + 1, 40), (sum(roots), 41)):
+        assert sp.count_ops(expr) == operations
+        assert (denest(expr) == 0) is (operations <= 40)
+
+
 @pytest.mark.parametrize(
     "zero",
     [

@@ -6,7 +6,7 @@ import pytest
 import sympy as sp
 from sympy import Derivative, Eq, Heaviside, Integral, Piecewise, Rational, ceiling, cos, exp, floor, pi, sin
 
-from lemmata.verify import claim
+from lemmata.verify import claim, symbolic
 from lemmata.verify.outcome import NotDecided
 
 t, a = sp.symbols("t a", real=True)
@@ -48,6 +48,43 @@ def test_cases_that_are_not_differentiated_may_jump():
     assert demo.proved(step * (t + 1), Piecewise((t + 1, t < 0), (2 * t + 2, True))).kind == "proved"
     assert demo.proved(step + Derivative(p**2, p), 2 * p + step).kind == "proved"
     assert demo.proved(Integral(p * Piecewise((0, t < 1), (1, True)), (t, 0, 3)), 2 * p).kind == "proved"
+
+
+@pytest.mark.parametrize(
+    ("cases", "j", "border", "meets"),
+    [
+        (HUBER, 1, -1, True),
+        (HUBER, 2, -1, False),
+        (HUBER, 2, 1, True),
+        (Piecewise((0, t < 0), (1, t < 1), (2, t < 5), (3, True)), 2, 1, True),
+        (Piecewise((0, t < 0), (1, t < 1), (2, t < 5), (3, True)), 2, 5, True),
+        (Piecewise((0, t < 0), (1, t < 1), (2, t < 5), (3, True)), 3, 1, False),
+        (Piecewise((0, t < 0), (p, t < a), (1, True)), 1, 0, True),  # as far as SymPy knows
+        (Piecewise((0, t < a), (1, True)), 1, a, True),
+        (Piecewise((0, t < a), (1, (t < a) & (t > -2)), (2, True), evaluate=False), 1, -2, False),
+    ],
+    ids=str,
+)
+def test_a_border_meets_the_cases_that_hold_next_to_it(cases, j, border, meets):
+    assert symbolic._meets(cases, j, t, sp.sympify(border)) is meets
+
+
+@pytest.mark.parametrize(
+    ("cases", "joined"),
+    [
+        (HUBER, True),
+        (HUBER + 0 * p, True),
+        (Piecewise((1, t < 1), (t, t < 3), (3, True)), True),
+        (Piecewise((1, t < 1), (t, t < 3), (4, True)), False),
+        (Piecewise((0, t < 1), (t, t < 3), (3, True)), False),
+        (Piecewise((1, t < 1), (t, t > 0), (7, True), evaluate=False), True),  # nothing meets the border 0
+        (Piecewise((1, t < p), (t / p, True)), True),
+        (Piecewise((1, t < p), (t * p, True)), False),
+    ],
+    ids=str,
+)
+def test_cases_are_joined_when_they_agree_at_every_border(cases, joined):
+    assert symbolic._joined(cases) is joined
 
 
 # --- failure: what may jump ---------------------------------------------------------------------------------

@@ -151,6 +151,17 @@ def test_the_binomial_theorem_has_its_name():
     total = Sum(sp.binomial(n, k) * p**k, (k, 0, n))
     assert demo.proved(total, (1 + p) ** n).how.startswith("the binomial theorem reduces")
 
+    gauss = symbolic.reduce(demo, Sum(k, (k, 1, n)), n * (n + 1) / 2, "==", 5)
+    assert gauss in dict(symbolic.REDUCTIONS)
+    with pytest.raises(NotDecided):
+        symbolic.reduce(demo, Sum(k, (k, 1, n)), n**2, "==", 5)
+
+
+@pytest.mark.parametrize(("relation", "strict"), [(">", True), ("<", True), (">=", False), ("<=", False)])
+def test_calculus_is_told_whether_the_relation_is_strict(monkeypatch, relation, strict):
+    monkeypatch.setattr(symbolic, "shown_above", lambda _, strictly, *rest: f"strictly: {strictly}")
+    assert symbolic.reduce(demo, r, u, relation, 5) == f"strictly: {strict}"
+
 
 # --- failure: what is left ----------------------------------------------------------------------------------
 

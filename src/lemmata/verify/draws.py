@@ -23,7 +23,8 @@ def flaw(values: torch.Tensor) -> str | None:
     """What is wrong with a sample (float64, one dimension, not constant) of independent draws; or None."""
     centred = values - values.mean()
     centred = centred / centred.abs().max()
-    for look, seen in ((_heavy, centred), (_doubled, values), (_chained, centred), (_repeated, centred)):
+    looks = ((_heavy, centred), (_doubled, values), (_chained, centred), (_drifting, centred))
+    for look, seen in (*looks, (_repeated, centred)):
         if found := look(seen):
             return found
     return None
@@ -37,19 +38,26 @@ def _heavy(centred: torch.Tensor) -> str | None:
         return f"a sample whose variance is carried by {draws:.0f} of {len(sizes)} draws"
     k = max(10, math.isqrt(len(sizes)))
     tail = sizes[: k + 1]
-    exponent = k / (tail / tail[k]).log().sum().item() if tail[0] > tail[k] else math.inf
-    if exponent < TAIL and len(tail.unique()) > k // 2:  # of a discrete law it would tell nothing
-        return f"a tail that falls like x^-{exponent:.1f}: no variance that a sample could show"
+    if len(tail.unique()) > k // 2:  # of a discrete law it would tell nothing
+        exponent = k / (tail / tail[k]).log().sum().item()
+        if exponent < TAIL:
+            return f"a tail that falls like x^-{exponent:.1f}: no variance that a sample could show"
     return None
 
 
 def _chained(centred: torch.Tensor) -> str | None:
-    """A draw knows those before it: correlation at short lags, and means of blocks that vary too much."""
+    """A draw knows those before it: correlation at short lags."""
     n, variance = len(centred), centred.square().mean()
-    for lag in range(1, min(LAGS, n // 5) + 1):
+    for lag in range(1, LAGS + 1):
         r = ((centred[lag:] * centred[:-lag]).sum() / (n * variance)).item()
         if abs(r) > max(SIGMAS / math.sqrt(n), 0.1):
             return f"draws that depend on each other: correlation {r:.2f} at lag {lag}"
+    return None
+
+
+def _drifting(centred: torch.Tensor) -> str | None:
+    """Draws know those long before them: means of blocks vary too much."""
+    n, variance = len(centred), centred.square().mean()
     size = 2
     while n // size >= 16:
         blocks = centred[: n // size * size].reshape(-1, size).mean(1)
@@ -67,7 +75,7 @@ def _repeated(centred: torch.Tensor) -> str | None:
     n = len(centred)
     spectrum = torch.fft.rfft(centred, 2 * n)
     products = torch.fft.irfft(spectrum.abs().square(), 2 * n)[: n - max(30, n // 4)]
-    pairs = n - torch.arange(len(products), dtype=torch.float64)
+    pairs = n - torch.arange(len(products))
     r = products / pairs / centred.square().mean()
     over = r.abs() - (SIGMAS / pairs.sqrt()).clamp(min=0.4)
     lag = int(over[1:].argmax()) + 1
@@ -83,15 +91,16 @@ def _doubled(values: torch.Tensor) -> str | None:
     draws from draws. Values that all come 2, 3, ... times: so looks a sample that was copied.
     """
     kinds, counts = values.unique(return_counts=True)
-    rare = counts[counts <= len(values) / FEW]
-    if len(rare) <= FEW or int(rare.sum()) == len(rare):
+    seldom = counts <= len(values) / FEW
+    rare = counts[seldom]
+    if len(rare) <= FEW:
         return None
     times = math.gcd(*rare.tolist())
-    if times > 1 and len(rare) * math.log(times) > SIGMAS**2 / 2:
+    if len(rare) * math.log(times) > SIGMAS**2 / 2:
         return f"draws that come again: each value {times} times, or a multiple of that"
     again, mean = rare[rare > 1].sum() / rare.sum(), rare.double().mean()
     even = rare.double().var() < 2 * mean
-    if again > 0.1 and even and not _on_a_grid(kinds[counts <= len(values) / FEW]):
+    if again > 0.1 and even and not _on_a_grid(kinds[seldom]):
         return f"draws that come again: {again:.0%} of them are not the only one of their value"
     return None
 

@@ -8,7 +8,6 @@ A claim about such a limit is shown there as well (``symbolic``), or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import sympy as sp
 
@@ -31,24 +30,23 @@ def _regular(body: sp.Expr, t: sp.Symbol, place: sp.Expr) -> bool:
     """Whether the body is smooth at a finite place, whatever the parameters: its limit is its value there."""
     if not place.is_finite:
         return _tame(body, t)
-    for part in sp.preorder_traversal(body):
-        if t not in part.free_symbols or isinstance(part, (sp.Add, sp.Mul, sp.Symbol, *SMOOTH)):
-            continue
-        there = part.args[0].subs(t, place) if part.args else part
-        if isinstance(part, sp.log) and there.is_positive:
-            continue
-        whole = isinstance(part, sp.Pow) and part.exp.is_Integer
-        if not (whole and (part.exp.is_positive or there.is_zero is False)):
-            return False
-    return True
+    return all(_smooth(part, t, place) for part in sp.preorder_traversal(body) if t in part.free_symbols)
+
+
+def _smooth(part: sp.Expr, t: sp.Symbol, place: sp.Expr) -> bool:
+    """Whether the part is a smooth function of its arguments there."""
+    if isinstance(part, sp.log):
+        return part.args[0].subs(t, place).is_positive is True
+    if isinstance(part, sp.Pow) and part.exp.is_Integer:
+        return part.exp.is_positive or part.base.subs(t, place).is_zero is False
+    return isinstance(part, (sp.Add, sp.Mul, sp.Symbol, *SMOOTH))
 
 
 def _tame(body: sp.Expr, t: sp.Symbol) -> bool:
     """Whether the body is a fraction of polynomials that stays bounded: the denominator's lead is never 0."""
     above, below = (side.as_poly(t) for side in sp.fraction(sp.cancel(sp.together(body))))
-    if above is None or below is None:
-        return False
-    return above.degree() <= below.degree() and below.LC().is_zero is False
+    polynomials = above is not None and below is not None
+    return polynomials and above.degree() <= below.degree() and below.LC().is_zero is False
 
 
 def _coefficients(body: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
@@ -63,11 +61,9 @@ def _coefficients(body: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
 
 def _of(part: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
     if isinstance(part, sp.Add):
-        sums: dict[sp.Expr, Any] = {}
-        for term in sp.Add.make_args(sp.expand(part)):
-            coefficient, function = term.as_independent(t)
-            sums[function] = sums.get(function, 0) + coefficient
-        return list(sums.values())
+        terms = [term.as_independent(t) for term in sp.Add.make_args(sp.expand(part))]
+        functions = dict.fromkeys(function for _, function in terms)
+        return [sp.Add(*(c for c, function in terms if function == f)) for f in functions]
     if isinstance(part, sp.Mul):
         return [part.as_independent(t)[0]]
     return [*part.args, part.base - 1] if isinstance(part, sp.Pow) else []

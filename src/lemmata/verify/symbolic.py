@@ -22,7 +22,7 @@ from .inequality import shown_above, shown_zero
 from .limits import edges
 from .monotone import Interval
 from .outcome import NotDecided, Vacuous
-from .pointwise import compare, inside
+from .pointwise import compare
 from .reductions import REDUCTIONS, binomial_sums, confined
 from .timing import TimeLimit, within_time
 from .vacuity import refuse_vacuous
@@ -93,9 +93,10 @@ def proved(
     for left, right in pairs:
         if left != right or relation in "<>":
             at = compare(claim, left, right, relation, domain, seed, _share(until, 1.5))
-            steps.append(reduce(claim, left, right, relation, _share(until, 1), domain))
-            if left.has(sp.Limit) or right.has(sp.Limit):
-                _in_all_cases(claim, left, right, relation, until, domain or {})
+            step = reduce(claim, left, right, relation, _share(until, 1), domain)
+            if _in_all_cases(claim, left, right, relation, until, domain or {}) and ON_DOMAIN not in step:
+                step += ON_DOMAIN
+            steps.append(step)
     names = ", ".join(sorted(set(steps)))
     equal = relation == "=="
     on_domain = _on(domain) if any(ON_DOMAIN in name for name in steps) else ""
@@ -111,9 +112,9 @@ def proved(
 
 def _in_all_cases(
     claim: Claim, lhs: sp.Expr, rhs: sp.Expr, relation: str, until: float, domain: Domain
-) -> None:
+) -> bool:
     try:
-        within_time(_share(until, 1), lambda: _at_edges(claim, lhs, rhs, relation, until, domain))
+        return within_time(_share(until, 1), lambda: _at_edges(claim, lhs, rhs, relation, until, domain))
     except TimeLimit:
         found = "no point where the sides differ, but the cases of a limit took too long"
         raise NotDecided(claim.label, f"{lhs} {relation} {rhs}", found) from None
@@ -121,16 +122,19 @@ def _in_all_cases(
 
 def _at_edges(
     claim: Claim, lhs: sp.Expr, rhs: sp.Expr, relation: str, until: float, domain: Domain, depth: int = 2
-) -> None:
-    """``NotDecided`` unless the claim is shown wherever a parameter may change what a limit is."""
-    expected = f"{lhs} {relation} {rhs}"
+) -> bool:
+    """``NotDecided`` unless the claim is shown wherever a parameter may change what a limit is.
+
+    Returns whether it is shown on the domain only.
+    """
+    expected, on_domain = f"{lhs} {relation} {rhs}", False
     try:
-        places = dict.fromkeys(edges(lhs) if lhs.has(sp.Limit) else ())
-        places |= dict.fromkeys(edges(rhs) if rhs.has(sp.Limit) else ())
+        places = dict.fromkeys([*edges(lhs), *edges(rhs)])
     except ValueError as error:
         raise NotDecided(claim.label, expected, f"no point where the sides differ, but {error}") from None
     for symbol, root in places:
-        if symbol in domain and not inside(root, domain[symbol]):
+        if symbol in domain and _outside(root, *map(sp.sympify, domain[symbol])):
+            on_domain = True
             continue
         left, right = (side.subs(symbol, root) for side in (lhs, rhs))
         if right.has(sp.nan, sp.zoo) or left.has(sp.nan, sp.zoo):
@@ -139,12 +143,18 @@ def _at_edges(
         try:
             if depth == 0:
                 raise NotDecided(claim.label, expected, "too many cases of a limit")
-            if left.doit() != right.doit():
-                reduce(claim, left, right, relation, min(5, _share(until, 2)), elsewhere)
-            _at_edges(claim, left, right, relation, until, elsewhere, depth - 1)
+            step = reduce(claim, left, right, relation, min(5, _share(until, 2)), elsewhere)
+            deeper = _at_edges(claim, left, right, relation, until, elsewhere, depth - 1)
+            on_domain = on_domain or deeper or ON_DOMAIN in step
         except (NotDecided, NotImplementedError) as error:
             found = f"no point where the sides differ, but where {symbol} = {root}: {error}"
             raise NotDecided(claim.label, expected, found) from None
+    return on_domain
+
+
+def _outside(root: sp.Expr, low: sp.Expr, high: sp.Expr) -> bool:
+    """Whether the root surely lies outside the interval; it may have symbols."""
+    return root.is_extended_real is False or sp.And(low < root, root < high) is sp.false
 
 
 def _how(names: str) -> str:
@@ -294,11 +304,10 @@ def _refuse_distributions(claim: Claim, *sides: Any) -> None:
 
 def _may_jump(slope: sp.Derivative) -> bool:
     """Whether a step, or cases that do not join at a border, stand in what is differentiated at any order."""
-    if not slope.has(sp.Piecewise, sp.floor, sp.ceiling, sp.frac):
-        return False
-    orders = [count for _, count in slope.variable_count]
-    if slope.expr.has(sp.floor, sp.ceiling, sp.frac) or not all(order.is_Integer for order in orders):
+    if slope.expr.has(sp.floor, sp.ceiling, sp.frac):
         return True
+    if not all(order.is_Integer for _, order in slope.variable_count):
+        return slope.expr.has(sp.Piecewise)
     steps = [v for v, order in slope.variable_count for _ in range(order)]
     bodies = itertools.accumulate(steps[:-1], sp.diff, initial=slope.expr)
     return any(not _joined(cases) for body in bodies for cases in body.atoms(sp.Piecewise))
@@ -306,19 +315,14 @@ def _may_jump(slope: sp.Derivative) -> bool:
 
 def _joined(cases: sp.Piecewise) -> bool:
     """Whether each case is shown to equal, at each of its borders, the cases that it meets there."""
-    borders = [(i, *_border(r)) for i, (_, c) in enumerate(cases.args) for r in c.atoms(Relational)]
-    if cases.has(sp.Contains) or not all(s.is_Symbol and s not in end.free_symbols for _, s, end in borders):
-        return False
-    return all(
+    borders = [(i, *r.args) for i, (_, c) in enumerate(cases.args) for r in c.atoms(Relational)]
+    plain = all(s.is_Symbol and s not in end.free_symbols for _, s, end in borders)
+    return (plain and not cases.has(sp.Contains)) and all(
         sp.simplify((cases.args[i].expr - cases.args[j].expr).subs(s, end)) == 0
         for i, s, end in borders
         for j in range(i + 1, len(cases.args))
         if _meets(cases, j, s, end)
     )
-
-
-def _border(r: Relational) -> tuple[sp.Expr, sp.Expr]:
-    return r.args if r.lhs.is_Symbol else r.args[::-1]
 
 
 def _meets(cases: sp.Piecewise, j: int, s: sp.Symbol, border: sp.Expr) -> bool:
@@ -327,4 +331,4 @@ def _meets(cases: sp.Piecewise, j: int, s: sp.Symbol, border: sp.Expr) -> bool:
     where = sp.And(here, *map(sp.Not, earlier))
     if where.free_symbols != {s} or border.free_symbols:
         return where is not sp.false
-    return where.subs(s, sp.Dummy(real=True)).as_set().closure.contains(border) is not sp.false
+    return where.as_set().closure.contains(border) is not sp.false
