@@ -58,7 +58,7 @@ def test_a_place_is_between_the_ends_and_not_at_them():
         (S(3), (-oo, S(2))),
         (I, TWO),
     ):
-        assert not between(c, interval)
+        assert between(c, interval) is False
 
 
 def test_the_sign_of_a_constant():
@@ -70,9 +70,9 @@ def test_the_sign_of_a_constant():
     assert constant_above(nothing + tiny, True)
     for zero in (S.Zero, nothing):
         assert constant_above(zero, False)
-        assert not constant_above(zero, True)
+        assert constant_above(zero, True) is False
     for other in (-pi, -oo, nothing - tiny, sqrt(2) - Rational(14143, 10000), y, I, sp.zeta(3, 2) * I):
-        assert not constant_above(other, False)
+        assert constant_above(other, False) is False
 
 
 def test_zero_is_zero_and_not_nearly():
@@ -142,12 +142,12 @@ def test_each_rule_shows_what_it_is_for():
 def test_calculus_goes_from_the_end_at_which_the_limit_is_known():
     f = exp(y) - 1 - y
     assert above(f, RAY, True, depth=2)
-    assert not above(f, RAY, True, depth=1)  # two slopes are needed
+    assert above(f, RAY, True, depth=1) is False  # two slopes are needed
     assert above(f, (-oo, S.Zero), True, depth=2)  # falls to 0
     arch = sin(y) - 2 * y / pi  # concave, 0 at both ends
     assert prover()._concave(arch, cos(y) - 2 / pi, (S.Zero, pi / 2), True, 1)
-    assert not prover()._concave(arch, cos(y) - 2 / pi, (S.Zero, 2 * S.One), True, 1)
-    assert not prover()._concave(-arch, 2 / pi - cos(y), (S.Zero, pi / 2), True, 1)
+    assert prover()._concave(arch, cos(y) - 2 / pi, (S.Zero, 2 * S.One), True, 1) is False
+    assert prover()._concave(-arch, 2 / pi - cos(y), (S.Zero, pi / 2), True, 1) is False
     hill = log(1 + y) + 1 - y / 4
     assert prover()._concave(hill, 1 / (1 + y) - Rational(1, 4), (S.Zero, S(4)), True, 1)
 
@@ -155,17 +155,17 @@ def test_calculus_goes_from_the_end_at_which_the_limit_is_known():
 def test_the_line_is_cut_where_a_function_or_its_slope_is_zero():
     f, slope = exp(y) - 1 - y, exp(y) - 1
     assert prover()._cut(f, slope, LINE, False, 3)
-    assert not prover()._cut(f, slope, LINE, True, 3)
-    assert not prover()._cut(f, slope, RAY, False, 3)  # no place
-    assert not prover()._cut(f, slope, LINE, False, 2)
-    assert not prover()._cut(y * exp(y), (y + 1) * exp(y), LINE, False, 3)
+    assert prover()._cut(f, slope, LINE, True, 3) is False
+    assert prover()._cut(f, slope, RAY, False, 3) is False  # no place
+    assert prover()._cut(f, slope, LINE, False, 2) is False
+    assert prover()._cut(y * exp(y), (y + 1) * exp(y), LINE, False, 3) is False
 
 
 def test_a_constant_needs_no_interval():
     assert above(pi - 3, LINE, True)
     assert above(0, LINE)
-    assert not above(0, LINE, True)
-    assert not above(3 - pi, LINE)
+    assert above(0, LINE, True) is False
+    assert above(3 - pi, LINE) is False
 
 
 # --- failure ------------------------------------------------------------------------------------------------
@@ -182,31 +182,31 @@ def test_what_is_not_smooth():
         (sp.floor(y), UNIT),
         (exp(1 / y), LINE), (1 / y + 1, LINE),
     ):  # fmt: skip
-        assert not smooth(f, interval), f
+        assert smooth(f, interval) is False, f
 
 
 def test_signs_multiply_however_small_the_number():
     """What is below the tolerance of the first look is no less negative."""
     for f in (-y / 10**40, -exp(y) / 10**40, -(10**-40) * sin(y), y * (y - 1), -y * log(2 + y) / 10**35):
-        assert not above(f, UNIT, depth=1), f
-    assert not prover()._product(-exp(y) / 10**40, UNIT, False, 4)
+        assert above(f, UNIT, depth=1) is False, f
+    assert prover()._product(-exp(y) / 10**40, UNIT, False, 4) is False
 
 
 def test_no_proof_leans_on_itself():
-    assert not above(-cos(y), (pi / 2, 3 * pi / 2 + Rational(1, 100)), depth=0)
+    assert above(-cos(y), (pi / 2, 3 * pi / 2 + Rational(1, 100)), depth=0) is False
 
 
 def test_each_rule_refuses_what_is_nearly_true():
     p = prover()
-    assert not p._by_assumptions(y**2, LINE, True)
-    assert not p._by_assumptions(1 - y, TWO, False)
+    assert p._by_assumptions(y**2, LINE, True) is False
+    assert p._by_assumptions(1 - y, TWO, False) is False
     for f, interval in (
         (y**2 - 2, (S.One, S(2))), (y - 1, UNIT), ((y - 1) ** 2, TWO), (-(y**2) - 1, LINE), (y, LINE),
         (y * sqrt(2), RAY),
         (y, (S.Zero, pi)), (exp(y), UNIT), (y**2 * (1 - y) * (y - HERE), TWO), (y * z, RAY),
         (y - 1, (S.Zero, S(3))),
     ):  # fmt: skip
-        assert not p._polynomial(f, interval), f
+        assert p._polynomial(f, interval) is False, f
     tiny = Rational(1, 100)
     for f, interval in (
         (sin(y), (S.Zero, pi + tiny)), (sin(y), (-tiny, S(3))), (cos(y), (-pi / 2, pi / 2 + tiny)),
@@ -215,7 +215,7 @@ def test_each_rule_refuses_what_is_nearly_true():
         (exp(y), UNIT),
         (sin(exp(y)), UNIT), (sin(2 * y), (S.Zero, pi)), (sin(y), (pi, 2 * pi)),
     ):  # fmt: skip
-        assert not p._wave(f, interval), f
+        assert p._wave(f, interval) is False, f
     root = exp(y) - exp(HERE)
     for f, interval, strict in (
         (root**2, TWO, True), (root**-2, TWO, False), (root**3, TWO, False), (exp(y) + 1, UNIT, True),
@@ -223,19 +223,19 @@ def test_each_rule_refuses_what_is_nearly_true():
         ((cosh(y) - 1) ** -1, LINE, False), (root**2 * y, TWO, True), (root * y, TWO, False),
         (-exp(y), UNIT, False),
     ):  # fmt: skip
-        assert not p._product(f, interval, strict, 4), f
+        assert p._product(f, interval, strict, 4) is False, f
     for f, interval, strict in (
         (1 + sin(y), LINE, True), (y, UNIT, True), (y, (S(-1), S.One), False), (log(y), LINE, False),
         (exp(y) - y - 1, RAY, False),
         (pi - y, (S.Zero, Rational(22, 7)), True), (z + 1, UNIT, True), (y - pi, (pi, S(4)), True),
     ):  # fmt: skip
-        assert not p._balls(f, interval, strict), f
+        assert p._balls(f, interval, strict) is False, f
 
 
 def test_a_box_holds_its_interval_however_far_out_it_is():
     far = pi * 10**40
     low = sp.Rational(sp.N(far, 60)) + Rational(1, 10**15)
-    assert not prover()._balls(y - low, (far, far + 1), True)
+    assert prover()._balls(y - low, (far, far + 1), True) is False
     assert prover()._balls(y - low + Rational(1, 10**14), (far, far + 1), True)
 
 
@@ -244,28 +244,28 @@ def test_nothing_is_not_above_nothing():
     p = prover()
     hidden = sin(2 * y) - 2 * sin(y) * cos(y)
     p.limit = lambda f, end, side: S.Zero
-    assert not p._concave(hidden, sp.diff(hidden, y), UNIT, True, 0)
-    assert not p._calculus(nothing, UNIT, True, 4)
+    assert p._concave(hidden, sp.diff(hidden, y), UNIT, True, 0) is False
+    assert p._calculus(nothing, UNIT, True, 4) is False
     assert p._calculus(nothing, UNIT, False, 4)
 
 
 def test_a_minimum_between_the_ends_is_seen():
     bump = (y - HERE) ** 2 - Rational(1, 10**8)
-    assert not above(bump, RAY, depth=1)
+    assert above(bump, RAY, depth=1) is False
     for f in (exp(y) * bump, 1 / bump):
-        assert not above(f, RAY, depth=0), f
-    assert not smooth(1 / bump, RAY)
-    assert not smooth(log(bump), RAY)
-    assert not above(1 / (cosh(y) - 1), LINE, depth=0)
+        assert above(f, RAY, depth=0) is False, f
+    assert smooth(1 / bump, RAY) is False
+    assert smooth(log(bump), RAY) is False
+    assert above(1 / (cosh(y) - 1), LINE, depth=0) is False
     low = sin(y) - 2 * y / pi - Rational(1, 10**9)
-    assert not prover()._concave(low, cos(y) - 2 / pi, (S.Zero, pi / 2), False, 1)
+    assert prover()._concave(low, cos(y) - 2 / pi, (S.Zero, pi / 2), False, 1) is False
 
 
-def test_a_limit_that_numbers_contradict_is_none(monkeypatch):
+def test_a_limit_that_numbers_contradict_is_no_number(monkeypatch):
     limit = prover().limit
-    assert limit(sin(1 / y), S.Zero, "+") is None
-    assert limit(sqrt(y), S.Zero, "-") is None
-    assert limit(sp.Function("h")(y), S.Zero, "+") is None
+    assert limit(sin(1 / y), S.Zero, "+") is S.NaN
+    assert limit(sqrt(y), S.Zero, "-") is S.NaN
+    assert limit(sp.Function("h")(y), S.Zero, "+") is S.NaN
     for f, end, wrong in (
         (exp(y), S.Zero, S(2)),
         (1 / y, S.Zero, -oo),
@@ -274,7 +274,7 @@ def test_a_limit_that_numbers_contradict_is_none(monkeypatch):
         (y, S.One, S.Zero),
     ):
         monkeypatch.setattr(monotone.sp, "limit", lambda *_, wrong=wrong: wrong)
-        assert limit(f, end, "+") is None, f
+        assert limit(f, end, "+") is S.NaN, f
     monkeypatch.setattr(monotone.sp, "limit", lambda *_: S(20))
     assert limit(y + Rational(41, 2), S.Zero, "+") == 20  # as near as such a look can tell
 
@@ -295,10 +295,10 @@ def test_the_first_look():
         (1 / (y - 1), TWO), (-y, RAY), (y - 1, RAY),
         (100 - y, RAY), (sp.Function("h")(y), RAY),
     ):  # fmt: skip
-        assert not look(f, interval), f
+        assert look(f, interval) is False, f
     assert look(S.One, RAY)
     assert look(S.Zero, RAY)
-    assert not look(S(-1), RAY)
+    assert look(S(-1), RAY) is False
 
 
 def test_places_are_roots_inside():
@@ -312,7 +312,7 @@ def test_places_are_roots_inside():
 
 
 def test_after_its_time_nothing_is_shown():
-    assert not prover(-1.0).above(y**2 + 1, LINE, True)
+    assert prover(-1.0).above(y**2 + 1, LINE, True) is False
 
 
 @pytest.mark.parametrize("strict", [True, False])

@@ -322,9 +322,8 @@ class Deaf(SignFlipped):
 )
 @pytest.mark.parametrize("count", [2, 3, 13])
 def test_what_leaks_from_one_sample_into_another_is_refused(leaking, count):
-    points = torch.linspace(0.5, 3, count, dtype=torch.float64)[torch.randperm(count)]
-    if not torch.equal(leaking(points), points**2):  # sorted by chance
-        refused(gradient, leaking, x**2, inputs=[points], dtypes=F64, match="refuted|gradcheck")
+    points = torch.linspace(0.5, 3, count, dtype=torch.float64).roll(1)  # not sorted
+    refused(gradient, leaking, x**2, inputs=[points], dtypes=F64, match="refuted|gradcheck")
 
 
 def test_a_backward_that_does_not_listen_is_refused():

@@ -13,6 +13,7 @@ Each rule is a theorem on an open interval (a, b), finite or not, for an f that 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from fractions import Fraction
@@ -29,6 +30,9 @@ __all__ = ["Interval", "Prover", "between", "constant_above", "inner", "is_zero"
 Interval = tuple[sp.Expr, sp.Expr]
 ENTIRE = (sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
 GUESSES = (0, 1, -1, 2, sp.S.Half, sp.E, 1 / sp.E, sp.pi, -sp.pi, sp.pi / 2, -sp.pi / 2)
+NEAR = sp.Rational(1, 10**25)  # so near to an end a function is looked at
+DIGITS = 40  # of a look
+NEGLIGIBLE = sp.Rational(1, 10**20)  # what is larger is not 0, and not simplified
 
 
 class Prover:
@@ -60,7 +64,7 @@ class Prover:
             return True
         if isinstance(f, sp.Pow):
             if f.exp.is_Integer:
-                return f.exp > 0 or self._nonzero(f.base, interval, depth)
+                return f.exp.is_positive or self._nonzero(f.base, interval, depth)
             return self.above(f.base, interval, True, depth)
         if isinstance(f, (sp.log, sp.gamma, sp.loggamma, sp.polygamma)):
             return self.above(f.args[-1], interval, True, depth)
@@ -73,7 +77,7 @@ class Prover:
         return False
 
     def _nonzero(self, f: sp.Expr, interval: Interval, depth: int) -> bool:
-        return any(self._probe(s * f, interval) and self.above(s * f, interval, True, depth) for s in (1, -1))
+        return self.above(f, interval, True, depth) or self.above(-f, interval, True, depth)
 
     # --- the rules ------------------------------------------------------------------------------------------
 
@@ -102,11 +106,11 @@ class Prover:
         if not f.is_polynomial(self.x) or not all(end.is_Rational or end.is_infinite for end in interval):
             return False
         p = sp.Poly(f, self.x)
-        if not p.domain.is_ZZ and not p.domain.is_QQ:
+        if p.domain not in (sp.ZZ, sp.QQ):
             return False
         roots = p.count_roots(*(None if end.is_infinite else end for end in interval))
         roots -= sum(1 for end in interval if end.is_finite and p.eval(end) == 0)
-        return roots == 0 and p.eval(inner(interval)) > 0
+        return bool(roots == 0 and p.eval(inner(interval)) > 0)
 
     def _wave(self, f: sp.Expr, interval: Interval) -> bool:
         """sin(c*x + d) on (0, pi), cos(c*x + d) on (-pi/2, pi/2), and the tangent on (0, pi/2)."""
@@ -125,21 +129,22 @@ class Prover:
     def _product(self, f: sp.Expr, interval: Interval, strict: bool, depth: int) -> bool:
         if isinstance(f, sp.Pow) and f.exp.is_real and self.x not in f.exp.free_symbols:
             if f.exp.is_even:
-                return (not strict and f.exp.is_positive) or self._nonzero(f.base, interval, depth)
+                real = not strict and f.exp.is_positive and self.smooth(f.base, interval, depth)
+                return real or self._nonzero(f.base, interval, depth)
             return self.above(f.base, interval, strict or not f.exp.is_positive, depth)
         if not isinstance(f, sp.Mul):
             return False
-        signs = [1 if self._probe(factor, interval) else -1 for factor in f.args]
-        if signs.count(-1) % 2:
+        negative = [factor for factor in f.args if not self._probe(factor, interval)]
+        if len(negative) % 2:
             return False
-        factors = [sign * factor for sign, factor in zip(signs, f.args, strict=True)]
+        factors = [-factor if factor in negative else factor for factor in f.args]
         return all(self.above(factor, interval, strict, depth) for factor in factors)
 
     def _balls(self, f: sp.Expr, interval: Interval, strict: bool) -> bool:
         try:
             with flint.ctx.workprec(PRECISION):
                 if not all(end.is_finite for end in interval):
-                    found = ball(f, {self.x: arb(0, "inf")})
+                    found = ball(f, {self.x: arb("+/- inf")})
                     return bool(found > 0 or (not strict and found >= 0))
                 low, high = (ball(end, {}) for end in interval)
                 box = {self.x: (Fraction(fraction(low.lower(), -math.inf)), Fraction(fraction(high.upper())))}
@@ -150,78 +155,68 @@ class Prover:
     def _calculus(self, f: sp.Expr, interval: Interval, strict: bool, depth: int) -> bool:
         slope = _joined(sp.diff(f, self.x))
         a, b = interval
-        for sign, end, side in ((1, a, "+"), (-1, b, "-")):
-            if not self._probe(sign * slope, interval):
-                continue
-            start = self.limit(f, end, side)
-            if start is None or not constant_above(start, False):
-                return False
-            firm = strict and not constant_above(start, True)
-            return self.above(sign * slope, interval, firm, depth - 1)
+        for ahead, end, side in ((slope, a, "+"), (-slope, b, "-")):
+            if self._probe(ahead, interval):
+                start = self.limit(f, end, side)
+                firm = strict and not constant_above(start, True)
+                return constant_above(start, False) and self.above(ahead, interval, firm, depth - 1)
         return self._concave(f, slope, interval, strict, depth) or self._cut(
             f, slope, interval, strict, depth
         )
 
     def _concave(self, f: sp.Expr, slope: sp.Expr, interval: Interval, strict: bool, depth: int) -> bool:
         bend = -_joined(sp.diff(slope, self.x))
-        if not self._probe(bend, interval):
+        if not self._probe(bend, interval):  # saves the limits, which may take long
             return False
         ends = [self.limit(f, *end) for end in zip(interval, "+-", strict=True)]
-        if not all(end is not None and constant_above(end, False) for end in ends):
-            return False
         firm = strict and not any(constant_above(end, True) for end in ends)
-        return self.above(bend, interval, firm, depth - 1)
+        return all(constant_above(end, False) for end in ends) and self.above(bend, interval, firm, depth - 1)
 
     def _cut(self, f: sp.Expr, slope: sp.Expr, interval: Interval, strict: bool, depth: int) -> bool:
-        for c in self._places(f, slope, interval)[:3]:
-            if constant_above(f.subs(self.x, c), strict) and all(
-                self.above(f, part, strict, depth - 1) for part in ((interval[0], c), (c, interval[1]))
-            ):
-                return True
-        return False
+        a, b = interval
+        return any(
+            constant_above(f.subs(self.x, c), strict)
+            and self.above(f, (a, c), strict, depth - 1)
+            and self.above(f, (c, b), strict, depth - 1)
+            for c in self._places(f, slope, interval)[:3]
+        )
 
     def _places(self, f: sp.Expr, slope: sp.Expr, interval: Interval) -> list[sp.Expr]:
         """Points inside where f or its slope is 0."""
         found = [sp.sympify(guess) for guess in GUESSES]
         for equation in (sp.numer(slope), f):
-            try:
-                roots = sp.solve(equation, self.x)
-            except Exception:  # no method for this equation
-                continue
-            found += [root for root in roots if root.is_real and not root.free_symbols]
+            with contextlib.suppress(Exception):  # no method for this equation
+                found += sp.solve(equation, self.x)
         inside = [c for c in dict.fromkeys(found) if between(c, interval)]
-        zero = [c for c in inside if any(is_zero(g.subs(self.x, c)) for g in (slope, f))]
-        return zero
+        return [c for c in inside if is_zero(f.subs(self.x, c)) or is_zero(slope.subs(self.x, c))]
 
-    def limit(self, f: sp.Expr, end: sp.Expr, side: str) -> sp.Expr | None:
-        """The one-sided limit, if SymPy finds it and numbers near the end do not contradict."""
+    def limit(self, f: sp.Expr, end: sp.Expr, side: str) -> sp.Expr:
+        """The one-sided limit, or NaN: if SymPy finds none, or a number near the end contradicts it."""
+        inwards = NEAR if side == "+" else -NEAR
         try:
             found = sp.limit(f, self.x, end, side)
-            step = sp.Rational(1, 10**25) * (1 if side == "+" else -1)
-            near = sp.N(
-                f.subs(self.x, end + step if end.is_finite else sp.sign(end) / abs(step)), 40, maxn=500
-            )
+            near = sp.N(f.subs(self.x, end + inwards if end.is_finite else sp.sign(end) / NEAR), maxn=500)
         except Exception:  # no limit, or no number
-            return None
+            return sp.nan
         if found.has(sp.AccumBounds, sp.nan, sp.zoo) or not near.is_real:
-            return None
+            return sp.nan
         if found.is_infinite:
-            return found if near * sp.sign(found) > 10 else None
-        return found if abs(near - sp.N(found, 40)) < sp.Rational(1, 10) * (1 + abs(found)) else None
+            return found if near * sp.sign(found) > 10 else sp.nan
+        return found if abs(near - sp.N(found)) < (1 + abs(found)) / 10 else sp.nan
 
     def _probe(self, f: sp.Expr, interval: Interval) -> bool:
         """Whether f is positive or 0 at a few points: what is not cannot be proved, and is not tried."""
         if self.x not in f.free_symbols:
-            return f.is_negative is not True
+            return not f.is_negative
         g = sp.lambdify(self.x, f, "mpmath")
         inside = parametrised(interval)
         some = (sp.Rational(1, 200), sp.Rational(1, 6), 1, 7, 150)
         places = [inside.subs(inside.free_symbols.pop(), v) for v in some]
         if interval == (-sp.oo, sp.oo):
             places += [-place for place in places]
-        with mpmath.workdps(40):
+        with mpmath.workdps(DIGITS):
             try:
-                values = [mpmath.mpmathify(g(mpmath.mpmathify(sp.N(place, 40)))) for place in places]
+                values = [mpmath.mpmathify(g(mpmath.mpmathify(sp.N(place, DIGITS)))) for place in places]
             except Exception:  # no number there
                 return False
             return all(mpmath.im(v) == 0 and mpmath.re(v) >= -(mpmath.mpf(10) ** -30) for v in values)
@@ -250,35 +245,32 @@ def constant_above(c: sp.Expr, strict: bool) -> bool:
     """Whether a constant is proved to be >= 0 (> 0 if ``strict``): by assumptions, by a ball, or it is 0."""
     if c.is_extended_positive or (not strict and c.is_nonnegative):
         return True
-    if c.is_extended_negative or c.free_symbols:
-        return False
     try:
         with flint.ctx.workprec(PRECISION):
-            if ball(c, {}) > 0:
-                return True
-    except ValueError:
+            positive = bool(ball(c, {}) > 0)
+    except ValueError:  # no ball
         return False
-    return not strict and is_zero(c)
+    return positive or (not strict and is_zero(c))
 
 
 def is_zero(c: sp.Expr) -> bool:
-    if c.is_zero or c.free_symbols or not c.is_number:
+    if c.is_zero or not c.is_number:
         return bool(c.is_zero)
     number = sp.N(c, 30, maxn=200)
-    if not number.is_number or not number.is_finite or abs(number) > sp.Rational(1, 10**20):
+    if not number.is_finite or abs(number) > NEGLIGIBLE:
         return False
     return sp.simplify(c) is sp.S.Zero
 
 
 def between(c: sp.Expr, interval: Interval) -> bool:
+    """Whether a number is shown, by balls, to lie in an open interval."""
+    low, high = interval
     with flint.ctx.workprec(PRECISION):
         try:
             here = ball(c, {})
-            return all(
-                end.is_infinite or bool(s * here > s * ball(end, {}))
-                for s, end in zip((1, -1), interval, strict=True)
-            )
-        except ValueError:
+            above = low.is_infinite or here > ball(low, {})
+            return bool(above and (high.is_infinite or here < ball(high, {})))
+        except ValueError:  # no ball
             return False
 
 

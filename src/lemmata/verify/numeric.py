@@ -254,17 +254,14 @@ def _refuse_strangers(args: Sequence[Argument], points: Sequence[torch.Tensor], 
         scalar = isinstance(argument, sp.Symbol)
         columns = [x] if scalar else x.unbind(-1)
         for symbol, column in zip([argument] if scalar else argument, columns, strict=True):
-            assumed = len(symbol.assumptions0) > 1  # beyond that it commutes
-            for number in column.unique().tolist() if assumed else ():
+            for number in column.unique().tolist():
                 if not allowed(_sympy(number), symbol):
                     found = f"{symbol} = {number!r} in {_name(dtype)}, but it is assumed to be"
                     raise ValueError(f"inputs must fit their symbols, got {found} {symbol._assumptions_orig}")
 
 
 def _sympy(number: float) -> sp.Expr:
-    if math.isfinite(number):
-        return sp.Rational(number)
-    return sp.nan if math.isnan(number) else sp.oo * math.copysign(1, number)
+    return sp.Rational(number) if math.isfinite(number) else sp.Float(number)
 
 
 # --- small pieces -------------------------------------------------------------------------------------------
