@@ -116,6 +116,33 @@ def test_torch_means_the_same_by_none_and_tanh(device):
     torch.testing.assert_close(gelu(x, approximate="sigmoid"), x * torch.sigmoid(1.702 * x))
 
 
+def test_the_names_that_transformers_gives_the_forms():
+    """Their formulas, written out: three of the names mean "tanh", and quick_gelu is "sigmoid"."""
+    x = torch.linspace(-2, 8, 400, dtype=torch.float64)  # further left 1 + tanh cancels
+    u = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    named = {
+        "gelu_new": (0.5 * x * (1 + torch.tanh(u)), "tanh", 1e-14),
+        "gelu_fast": (0.5 * x * (1 + torch.tanh(x * 0.7978845608 * (1 + 0.044715 * x * x))), "tanh", 1e-9),
+        "gelu_pytorch_tanh": (F.gelu(x, approximate="tanh"), "tanh", 1e-14),
+        "quick_gelu": (x * torch.sigmoid(1.702 * x), "sigmoid", 1e-14),
+        "gelu": (0.5 * x * (1 + torch.erf(x / math.sqrt(2))), "none", 1e-14),
+    }
+    for name, (theirs, form, rtol) in named.items():
+        torch.testing.assert_close(gelu(x, approximate=form), theirs, rtol=rtol, atol=0, msg=name)
+
+
+def test_a_deviation_of_the_variance_grows_from_layer_to_layer():
+    """The weights of variance 1 / E GELU(X)^2 keep the variance 1 and no other: the slope there is 1.144."""
+    x = torch.linspace(-12, 12, 4801, dtype=torch.float64)
+    weight = torch.exp(-x * x / 2) * (0.005 / math.sqrt(2 * math.pi))
+    q = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    second = gelu(q.sqrt() * x).square() @ weight
+    (slope,) = torch.autograd.grad(second, q)
+    assert abs(second.item() - (1 / 3 + 1 / (2 * math.pi * 3**0.5))) < 1e-14
+    assert abs(slope.item() - (1 / 3 + 5 / (6 * math.pi * 3**0.5))) < 1e-14
+    assert 1.144 < slope.item() / second.item() < 1.1441
+
+
 def test_minimum_and_inflection():
     low = column([-0.75179152469356445746])
     assert_close(gelu(low), [mp.mpf("-0.16997120747990366169")], 1e-15)

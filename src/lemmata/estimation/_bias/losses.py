@@ -21,9 +21,10 @@ def log_mean_exp(x: Tensor, *, dim: int, correction: str | None = None) -> Tenso
               \ell_J = n\,\ell - \frac{n-1}n\sum_i\ell_{(i)}
 
     where :math:`S^2` and :math:`\bar e` are the variance and mean of the :math:`e^{x_i}`. To first order the
-    bias is :math:`-\operatorname{Var}(e^x)/2n(\mathbb E e^x)^2`; both corrections take that out, and cost
-    variance. The delta term is at most 1/2. The jackknife has no bound: where one entry towers over the
-    others by t, it adds about t (n-1)/n. It is computed in O(n), in log space; nothing cancels.
+    bias is :math:`-\operatorname{Var}(e^x)/2n(\mathbb E e^x)^2`; both corrections take that out where the
+    :math:`e^x` are bounded and away from 0, and cost variance. With heavy tails they do not help. The delta
+    term is at most 1/2. The jackknife has no bound: where one entry towers over the others by t, it adds
+    about t (n-1)/n. It is computed in O(n), in log space; nothing cancels.
 
     Implements :prf:ref:`bias-log-mean-exp`.
 

@@ -35,12 +35,13 @@ class Jackknife(NamedTuple):
 
 
 def jackknife(statistic: Callable[[Tensor], Tensor], x: Tensor, *, dim: int = 0) -> Jackknife:
-    r"""Take the 1/n term of the bias out of any smooth statistic, by leaving out one sample at a time.
+    r"""Take the 1/n term of the bias out of a smooth statistic, by leaving out one sample at a time.
 
     .. math:: \widehat{\text{bias}} = (n-1)\bigl(\bar\theta_{(\cdot)}-\hat\theta\bigr),\qquad
               \widehat{\text{se}}^2 = \frac{n-1}n\sum_i\bigl(\hat\theta_{(i)}-\bar\theta_{(\cdot)}\bigr)^2
 
-    Exactly unbiased where :math:`\mathbb E\,\hat\theta=\theta+a/n`. Rounding in the statistic is multiplied
+    Exactly unbiased where :math:`\mathbb E\,\hat\theta=\theta+a/n`; for smooth functions of means of bounded
+    draws a bias of order :math:`n^{-2}` is left. Rounding in the statistic is multiplied
     by n - 1, so use float64. Medians and other steps are not smooth: the standard error is then wrong.
 
     The n samples go through ``torch.func.vmap``, some at a time, and backward computes them again rather than
