@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from decimal import Decimal
 
 import kinship
 import notebooks
@@ -21,6 +22,7 @@ from statements import Statement, statements_of
 from lemmata.verify.evidence import SYMBOLS
 
 PICTURES = ("image/png", "image/svg+xml", "image/jpeg", "image/gif")
+RECORD = "application/papermill.record/text/plain"  # what `glue` keeps
 MAKES_EVIDENCE = {"Evidence", "issue", "_issued"}
 
 
@@ -179,19 +181,38 @@ def typed_decimals(notebook: NotebookNode) -> list[str]:
 
 
 def more_digits_than_kept(notebook: NotebookNode) -> list[str]:
-    """``glue`` keeps six digits of a float: a format that asks for more would print zeros that are false."""
+    """``glue`` keeps six digits of a float: a format that asks for more would print zeros that are false.
+
+    One that asks for a digit less, where the last is 5, would round a second time: 0.2784645, kept as
+    0.278465, is not 0.27847.
+    """
     kept = {
-        output.metadata["scrapbook"]["name"]: output.data["application/papermill.record/text/plain"]
+        output.metadata["scrapbook"]["name"]: output.data[RECORD]
         for cell in code(notebook)
         for output in cell.get("outputs", [])
-        if "application/papermill.record/text/plain" in output.get("data", {})
+        if RECORD in output.get("data", {})
     }
-    return [
-        f"{name}:{style} shows more digits than are kept of {kept[name]}"
+    shown = [
+        (name, style, kept[name], format(float(kept[name]), style))
         for text in texts(notebook)
         for name, style in re.findall(r"\{glue:text\}`([^`:]+):([^`]+)`", text)
-        if name in kept and digits(kept[name]) >= 6 and digits(format(float(kept[name]), style)) > 6
+        if name in kept and digits(kept[name]) >= 6
     ]
+    return [
+        f"{name}:{style} shows more digits than are kept of {number}"
+        if digits(rounded) > 6
+        else f"{name}:{style} rounds {number} a second time"
+        for name, style, number, rounded in shown
+        if digits(rounded) > 6 or halfway(number, rounded)
+    ]
+
+
+def halfway(number: str, rounded: str) -> bool:
+    """Whether a number lies in the middle between what it was rounded to and its neighbour."""
+    if not re.fullmatch(r"-?\d+(\.\d+)?", rounded):
+        return False
+    unit = Decimal(1).scaleb(-len(rounded.partition(".")[2]))
+    return 2 * abs(Decimal(number) - Decimal(rounded)) == unit
 
 
 def digits(number: str) -> int:

@@ -181,6 +181,13 @@ def shown_too_far(notebook):
     notebook.cells[0].source = notebook.cells[0].source.replace("mean:.5f", "mean:.9f")
 
 
+def rounded_twice(notebook):
+    for cell in guards.code(notebook):
+        for output in cell.outputs:
+            if guards.RECORD in output.get("data", {}):
+                output.data[guards.RECORD] = "0.278465"
+
+
 def edited_text(notebook):
     notebook.cells[0].source += " Edited."
 
@@ -228,6 +235,7 @@ BAD = [
     (lambda notebook: guards.foreign_labels(notebook, "demo"), foreign_label, "other-sum"),
     (guards.typed_decimals, typed, "0.731"),
     (guards.more_digits_than_kept, shown_too_far, "mean:.9f"),
+    (guards.more_digits_than_kept, rounded_twice, "rounds 0.278465 a second time"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_text, "cell 0"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_code, "cell 2"),
     (lambda notebook: guards.out_of_sync(notebook, good()), edited_tags, "cell 2"),
