@@ -13,7 +13,6 @@ import sympy as sp
 
 __all__ = ["at_edge", "edges"]
 
-DIGITS = 50  # of a number that is taken for 0
 SMOOTH = (sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.erf)  # everywhere on the real line
 
 
@@ -52,9 +51,9 @@ def _without_zeros(total: sp.Add, t: sp.Symbol) -> sp.Expr:
 
 def _hidden_zero(c: sp.Expr) -> bool:
     """Whether it is 0 and does not look so; a number that SymPy cannot decide, to 50 digits."""
-    if c is sp.S.Zero or c.is_zero is not None:
-        return c is not sp.S.Zero and c.is_zero
-    return sp.simplify(c) == 0 if c.free_symbols else abs(sp.N(c, DIGITS)) < 10**-DIGITS
+    if c.is_zero is None:
+        return sp.simplify(c) == 0 if c.free_symbols else abs(sp.N(c, 50)) < 1e-50
+    return c.is_zero and c is not sp.S.Zero
 
 
 def _regular(body: sp.Expr, t: sp.Symbol, place: sp.Expr) -> bool:
