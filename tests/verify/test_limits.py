@@ -5,7 +5,7 @@ import sympy as sp
 from sympy import Abs, Limit, Rational, Sum, binomial, exp, log, oo, sin, sqrt
 
 from lemmata.verify import claim
-from lemmata.verify.limits import edges
+from lemmata.verify.limits import _hidden_zero, at_edge, edges
 from lemmata.verify.outcome import NotDecided, Refuted
 
 x, y, t = sp.symbols("x y t", real=True)
@@ -73,11 +73,69 @@ def test_edges_are_the_roots_of_what_the_variable_is_multiplied_with():
         (Limit(1 / (x * t + y * t - 2 * t + 1), t, oo), {(x, 2 - y), (x, 0), (y, 0)}),
         (Limit(1 / ((Abs(x) - 1) * t + 1), t, oo), {(x, 1), (x, -1)}),
         (Limit(1 / ((z - 1) * t + 1), t, oo), {(z, 1)}),
+        (Limit(1 / ((exp(x) - 1) * t + 1), t, oo), {(x, 0)}),
+        (Limit(1 / ((x - exp(x)) * t + 1), t, oo) - Limit(1 / ((x - exp(x)) * t + 1), t, oo), set()),
+        (Limit(1 / ((exp(x) - y) * t + 1), t, oo), {(x, log(y))}),  # if y is positive
+        (Limit(1 / (sp.sign(x) * t + 1), t, oo), {(x, 0)}),
+        (Limit(1 / ((sp.tanh(x) - 2) * t + 1), t, oo), set()),  # nowhere
+        (Limit(1 / (sp.gamma(p) * t + 1), t, oo), set()),  # positive
+        (Limit(1 / ((exp(sp.I) - 1) * t + 1), t, oo), set()),
     ],
     ids=str,
 )
 def test_edges_are_sought_where_the_limit_is_not_just_a_value(limit, places):
     assert set(edges(limit)) == places
+
+
+@pytest.mark.parametrize(
+    "coefficient",
+    [
+        sp.cos(x),  # SymPy's solve gives two of its zeros
+        exp(z) - 1,  # and one of these
+        x * exp(x) + Rational(1, 10),
+        Abs(z) - 1,
+        sp.gamma(x) - 1,
+    ],
+    ids=str,
+)
+def test_zeros_without_number_are_not_told(coefficient):
+    with pytest.raises(ValueError, match="cannot tell where"):
+        list(edges(Limit(1 / (coefficient * t + 1), t, oo)))
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "root"),
+    [
+        (3 * x**5 - x - 1, sp.CRootOf(3 * x**5 - x - 1, 0)),
+        (x**2 - 3 * x * y + 1, (3 * y + sqrt(9 * y**2 - 4)) / 2),
+        (x * exp(x) + Rational(1, 10), sp.LambertW(Rational(-1, 10))),
+        (x**2 - 3 * x + 1, (3 + sqrt(5)) / 2),
+        (x - 2, 2),
+    ],
+    ids=str,
+)
+def test_a_coefficient_that_is_0_at_an_edge_looks_so(coefficient, root):
+    limit = Limit(1 / (coefficient * t + 1), t, oo)
+    assert at_edge(1 + limit, x, root).doit() == 2
+    scattered = Limit(1 / (sp.expand(coefficient * t) + 1), t, oo)
+    assert at_edge(scattered, x, root).doit() == 1
+    others = Limit(t / (sp.expand(coefficient * t**2) + 2 * t + 1), t, oo)
+    assert at_edge(others, x, root).doit() == Rational(1, 2)
+    assert at_edge(limit, x, sp.S.One) == limit.subs(x, 1)
+
+
+def test_a_0_that_cannot_be_shown_is_no_edge():
+    power = Limit((3 * x**5 - x) ** t, t, oo)  # 1 at the root, and 0 or infinite next to it
+    with pytest.raises(ValueError, match=r"cannot tell what the limit is where .* is 0"):
+        at_edge(power, x, sp.CRootOf(3 * x**5 - x - 1, 0))
+
+
+UNDECIDED = sp.Integral(sin(exp(x)), (x, 0, 1))  # by SymPy; it is 0.87
+
+
+@pytest.mark.parametrize("number", [sp.S.Zero, sp.pi - 3, UNDECIDED, y, exp(z) + 1], ids=str)
+def test_what_is_0_in_sight_or_not_at_all_is_no_hidden_0(number):
+    assert not _hidden_zero(number)
 
 
 # --- failure ------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import sympy as sp
-from sympy import Abs, Limit, cos, exp, oo
+from sympy import Abs, Limit, Rational, cos, exp, oo
 
 from lemmata.verify import claim, symbolic
 from lemmata.verify.outcome import NotDecided
@@ -73,7 +73,7 @@ def test_edges_of_edges_are_looked_at_as_deep_as_two():
 
 
 def test_an_edge_lies_outside_when_that_is_sure():
-    third, one = sp.Rational(1, 3), sp.S.One
+    third, one = Rational(1, 3), sp.S.One
     assert not symbolic._outside(third, sp.S.Zero, one)
     assert symbolic._outside(third, sp.S.Zero, third)
     assert symbolic._outside(third, third, one)
@@ -106,6 +106,22 @@ def test_two_limits_that_are_no_numbers_are_not_equal():
         at_edges(
             Limit(cos(t) / ((3 * x - 1) * t + 1), t, oo), Limit(cos(2 * t) / ((3 * x - 1) * t + 1), t, oo)
         )
+
+
+@pytest.mark.parametrize(
+    ("sides", "domain"),
+    [
+        ((Limit(1 / (cos(x) * t + 1), t, oo), 0), {x: (7, 9)}),  # 5 pi/2 lies there
+        ((Limit(1 / (cos(x) * t + 1), t, oo) * (x - sp.pi / 2) * (x - 3 * sp.pi / 2), 0), None),
+        ((Limit(1 / ((exp(w) - 1) * t + 1), t, oo) * w, 0), None),  # w = 2 pi i
+        ((Limit(1 / ((3 * x**5 - x - 1) * t + 1), t, oo), 0), None),
+        ((Limit((3 * x**5 - x) ** t, t, oo), 0), {x: (Rational(3, 4), Rational(9, 10))}),  # at the root 1
+    ],
+    ids=str,
+)
+def test_edges_that_solve_does_not_find_or_simplify_does_not_see(sides, domain):
+    with pytest.raises(NotDecided):
+        at_edges(*map(sp.sympify, sides), domain=domain)
 
 
 def test_edges_that_cannot_be_found_are_not_decided():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import sympy as sp
 
-__all__ = ["edges"]
+__all__ = ["at_edge", "edges"]
 
 SMOOTH = (sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.erf)  # everywhere on the real line
 
@@ -22,8 +22,38 @@ def edges(expr: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
         body, t, place, _ = limit.args
         body = body.doit()
         for coefficient in () if _regular(body, t, place) else _coefficients(body, t):
-            if coefficient.is_zero is None:
+            if coefficient.free_symbols and coefficient.is_zero is None:
                 yield from _roots(coefficient)
+
+
+def at_edge(expr: sp.Expr, symbol: sp.Symbol, root: sp.Expr) -> sp.Expr:
+    """The expression there, with a 0 for each coefficient that is 0: SymPy must see it to know the limit."""
+    there = expr.subs(symbol, root)
+    for limit in there.atoms(sp.Limit):
+        body, t, *place = limit.args
+        if zeros := _hidden_zeros(body, t):
+            body = body.xreplace(dict.fromkeys(zeros, sp.S.Zero))
+            body = body.replace(lambda e: isinstance(e, sp.Add), lambda e: _without_zeros(e, t))  # noqa: B023
+            if left := _hidden_zeros(body, t):
+                raise ValueError(f"cannot tell what the limit is where {left[0]} is 0")
+            there = there.xreplace({limit: sp.Limit(body, t, *place)})
+    return there
+
+
+def _hidden_zeros(body: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
+    return [c for c in _coefficients(body, t) if _hidden_zero(c)]
+
+
+def _without_zeros(total: sp.Add, t: sp.Symbol) -> sp.Expr:
+    terms = _terms(total, t)
+    return sp.Add(*(c * f for f, c in terms.items() if not _hidden_zero(c)))
+
+
+def _hidden_zero(c: sp.Expr) -> bool:
+    """Whether it is 0 and does not look so; a number that SymPy cannot decide, to 50 digits."""
+    if c.is_zero is None:
+        return sp.simplify(c) == 0 if c.free_symbols else abs(sp.N(c, 50)) < 1e-50
+    return c.is_zero and c is not sp.S.Zero
 
 
 def _regular(body: sp.Expr, t: sp.Symbol, place: sp.Expr) -> bool:
@@ -56,30 +86,45 @@ def _coefficients(body: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
         for part in sp.preorder_traversal(form):
             if t in part.free_symbols:
                 found |= dict.fromkeys(_of(part, t))
-    return [c for c in found if c.free_symbols and t not in c.free_symbols]
+    return [c for c in found if t not in c.free_symbols]
 
 
 def _of(part: sp.Expr, t: sp.Symbol) -> list[sp.Expr]:
     if isinstance(part, sp.Add):
-        terms = [term.as_independent(t) for term in sp.Add.make_args(sp.expand(part))]
-        functions = dict.fromkeys(function for _, function in terms)
-        return [sp.Add(*(c for c, function in terms if function == f)) for f in functions]
+        return list(_terms(part, t).values())
     if isinstance(part, sp.Mul):
         return [part.as_independent(t)[0]]
     return [*part.args, part.base - 1] if isinstance(part, sp.Pow) else []
+
+
+def _terms(total: sp.Expr, t: sp.Symbol) -> dict[sp.Expr, sp.Expr]:
+    """What a sum is made of: functions of t, and their coefficients."""
+    terms = [term.as_independent(t) for term in sp.Add.make_args(sp.expand(total))]
+    functions = dict.fromkeys(function for _, function in terms)
+    return {f: sp.Add(*(c for c, function in terms if function == f)) for f in functions}
 
 
 def _roots(coefficient: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
     """The values of one symbol at which the coefficient is 0, as far as its assumptions allow them."""
     for symbol in sorted(coefficient.free_symbols, key=str):
         free = sp.Dummy(str(symbol), **({"real": True} if symbol.is_real else {}))
-        try:
-            roots = sp.solve(coefficient.subs(symbol, free), free)
-        except NotImplementedError:
-            continue
-        yield from ((symbol, root) for root in roots if _possible(root, symbol))
-        return
+        roots = _all_roots(coefficient.subs(symbol, free), free)
+        if roots is not None:
+            yield from ((symbol, root) for root in roots if _possible(root, symbol))
+            return
     raise ValueError(f"cannot tell where {coefficient} is 0")
+
+
+def _all_roots(expr: sp.Expr, free: sp.Dummy) -> list[sp.Expr] | None:
+    """All of them, and perhaps more; or None. ``solve`` gives only two zeros of cos."""
+    try:
+        if expr.is_algebraic_expr(free):
+            return list(sp.solve(expr, free))
+        found = sp.solveset(expr, free, sp.S.Reals if free.is_real else sp.S.Complexes)
+    except (NotImplementedError, ValueError):
+        return None
+    parts = found.args if isinstance(found, sp.Intersection) else [found]
+    return next((list(part) for part in parts if isinstance(part, (sp.FiniteSet, type(sp.S.EmptySet)))), None)
 
 
 def _possible(root: sp.Expr, symbol: sp.Symbol) -> bool:

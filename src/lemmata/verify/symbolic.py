@@ -19,7 +19,7 @@ from sympy.core.relational import Relational
 from .comparison import DIGITS, Domain
 from .evidence import Claim, Evidence, issue
 from .inequality import shown_above, shown_zero
-from .limits import edges
+from .limits import at_edge, edges
 from .monotone import Interval
 from .outcome import NotDecided, Vacuous
 from .pointwise import compare
@@ -136,17 +136,17 @@ def _at_edges(
         if symbol in domain and _outside(root, *map(sp.sympify, domain[symbol])):
             on_domain = True
             continue
-        left, right = (side.subs(symbol, root) for side in (lhs, rhs))
-        if right.has(sp.nan, sp.zoo) or left.has(sp.nan, sp.zoo):
-            continue  # not defined there
         elsewhere = {s: ends for s, ends in domain.items() if s != symbol}
         try:
+            left, right = (at_edge(side, symbol, root) for side in (lhs, rhs))
+            if right.has(sp.nan, sp.zoo) or left.has(sp.nan, sp.zoo):
+                continue  # not defined there
             if depth == 0:
                 raise NotDecided(claim.label, expected, "too many cases of a limit")
             step = reduce(claim, left, right, relation, min(5, _share(until, 2)), elsewhere)
             deeper = _at_edges(claim, left, right, relation, until, elsewhere, depth - 1)
             on_domain = on_domain or deeper or ON_DOMAIN in step
-        except (NotDecided, NotImplementedError) as error:
+        except (NotDecided, NotImplementedError, ValueError) as error:
             found = f"no point where the sides differ, but where {symbol} = {root}: {error}"
             raise NotDecided(claim.label, expected, found) from None
     return on_domain
