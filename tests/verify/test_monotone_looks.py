@@ -230,6 +230,14 @@ def test_a_limit_is_compared_with_a_number_near_the_end(monkeypatch):
         assert limit(there, S.Zero, "+") is S.NaN
 
 
+def test_a_limit_that_cannot_be_had_is_no_number(monkeypatch):
+    def no_method(*_):
+        raise NotImplementedError
+
+    monkeypatch.setattr(monotone.sp, "limit", no_method)
+    assert prover().limit(exp(y), S.Zero, "+") is S.NaN
+
+
 def test_a_limit_is_looked_at_from_its_side_and_near_enough():
     limit = prover().limit
     assert limit(1 / (1 + exp(1 / y)), S.Zero, "+") == 0
