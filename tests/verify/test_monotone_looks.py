@@ -91,6 +91,9 @@ def series(terms):
 def test_as_many_slopes_are_taken_as_are_needed_and_allowed():
     assert above(series(3), RAY, True, depth=3) is True
     assert above(series(3), RAY, True, depth=2) is False
+
+
+def test_an_argument_is_shown_to_be_above_zero_by_its_slopes():
     assert prover().smooth(log(series(2)), RAY) is True
     assert prover().smooth(log(series(2)), RAY, 1) is False
 
