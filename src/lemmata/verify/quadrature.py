@@ -189,7 +189,7 @@ def _oscillating(f: Function, body: sp.Expr, t: sp.Symbol, low: Number) -> tuple
 
 
 def _wave_cuts(rate: Number, order: Number, start: Number) -> Function:
-    """The n-th place after ``start`` at which sin(rate * t**order) is what it is there, or less it."""
+    """Where the phase ``rate * t**order`` has grown by n half turns since ``start``."""
     return lambda n: (start**order + n * mp.pi / rate) ** (1 / order)
 
 
