@@ -68,6 +68,7 @@ def test_the_sign_of_a_constant():
     assert constant_above(oo, True)
     assert constant_above(sqrt(2) - Rational(14142, 10000), True)
     assert constant_above(nothing + tiny, True)
+    assert constant_above(sp.Integral(exp(-(y**2)), (y, 0, 1)), True)  # whose sign SymPy does not know
     for zero in (S.Zero, nothing):
         assert constant_above(zero, False)
         assert constant_above(zero, True) is False

@@ -35,25 +35,18 @@ def test_an_even_power_of_what_is_not_real_everywhere_has_no_sign():
 # --- which rule is asked, of which form ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rule", "f"),
-    [
-        ("_by_assumptions", exp(y) + y),
-        ("_polynomial", 2 * (y**2 - 3 * y) + 5),
-        ("_wave", sin(y)),
-        ("_product", exp(y) * log(1 + y)),
-        ("_balls", exp(y) - sin(y)),
-        ("_calculus", exp(y) - 1 - y),
-    ],
-)
-def test_one_rule_that_knows_one_form_is_enough(rule, f, monkeypatch):
-    rules = ["_by_assumptions", "_polynomial", "_wave", "_product", "_balls", "_calculus"]
-    for other in rules:
+RULES = ["_by_assumptions", "_polynomial", "_wave", "_product", "_balls", "_calculus"]
+THREE = exp(2 * y) - 1 + 1 / (1 + exp(-y)) - exp(y) / (1 + exp(y))  # joined, it looks different
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_one_rule_that_knows_one_form_is_enough(rule, monkeypatch):
+    for other in RULES:
         monkeypatch.setattr(Prover, other, lambda *_: False)
-    assert above(f, UNIT) is False
     monkeypatch.setattr(Prover, "smooth", lambda *_: True)
-    monkeypatch.setattr(Prover, rule, lambda _, form, *__: form == f)
-    assert above(f, UNIT) is True
+    assert above(THREE, UNIT) is False
+    monkeypatch.setattr(Prover, rule, lambda _, form, *__: form == THREE)
+    assert above(THREE, UNIT) is True
 
 
 def test_the_joined_and_the_factored_form_are_looked_at_too(monkeypatch):
@@ -98,6 +91,9 @@ def series(terms):
 def test_as_many_slopes_are_taken_as_are_needed_and_allowed():
     assert above(series(3), RAY, True, depth=3) is True
     assert above(series(3), RAY, True, depth=2) is False
+
+
+def test_an_argument_is_shown_to_be_above_zero_by_its_slopes():
     assert prover().smooth(log(series(2)), RAY) is True
     assert prover().smooth(log(series(2)), RAY, 1) is False
 
@@ -134,6 +130,7 @@ def test_a_line_is_concave_and_positive_where_one_of_its_ends_is():
     p = prover()
     p.limit = lambda f, end, side: ends[end]
     assert p._concave(y, S.One, UNIT, True, 1) is True
+    assert p._concave(y * (2 - y), 2 - 2 * y, UNIT, True, 1) is True
     for end in (S.Zero, S.One):
         for bad in (S.NaN, S.NegativeOne):
             p.limit = lambda f, at, side, end=end, bad=bad: bad if at == end else S.One
@@ -142,6 +139,14 @@ def test_a_line_is_concave_and_positive_where_one_of_its_ends_is():
     p.limit = lambda f, end, side: ends[end]
     assert p._concave(y, S.One, UNIT, True, 1) is False
     assert p._concave(y, S.One, UNIT, False, 1) is True
+
+
+def test_each_slope_costs_one_of_the_depth():
+    p = prover()
+    p.limit = lambda f, end, side: S.Zero
+    p.above = lambda f, interval, strict, depth: depth
+    assert p._calculus(exp(y) - 1, RAY, False, 3) == 2
+    assert p._concave(sin(y), cos(y), (S.Zero, pi), False, 3) == 2
 
 
 @pytest.mark.parametrize("missing", [(0, 1), (1, 2)])
@@ -223,6 +228,17 @@ def test_a_limit_is_compared_with_a_number_near_the_end(monkeypatch):
     ):
         monkeypatch.setattr(monotone.sp, "limit", lambda *_, claimed=claimed: claimed)
         assert (limit(there + shift, S.Zero, "+") is claimed) is believed, (claimed, there)
+    for claimed, there in ((S(19), S(21)), (oo, S(10))):  # just not near enough
+        monkeypatch.setattr(monotone.sp, "limit", lambda *_, claimed=claimed: claimed)
+        assert limit(there, S.Zero, "+") is S.NaN
+
+
+def test_a_limit_that_cannot_be_had_is_no_number(monkeypatch):
+    def no_method(*_):
+        raise NotImplementedError
+
+    monkeypatch.setattr(monotone.sp, "limit", no_method)
+    assert prover().limit(exp(y), S.Zero, "+") is S.NaN
 
 
 def test_a_limit_is_looked_at_from_its_side_and_near_enough():

@@ -30,9 +30,9 @@ __all__ = ["Interval", "Prover", "between", "constant_above", "inner", "is_zero"
 Interval = tuple[sp.Expr, sp.Expr]
 ENTIRE = (sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
 GUESSES = (0, 1, -1, 2, sp.S.Half, sp.E, 1 / sp.E, sp.pi, -sp.pi, sp.pi / 2, -sp.pi / 2)
-NEAR = sp.Rational(1, 10**25)  # so near to an end a function is looked at
+NEAR = sp.Rational("1e-25")  # so near to an end a function is looked at
 DIGITS = 40  # of a look
-NEGLIGIBLE = sp.Rational(1, 10**20)  # what is larger is not 0, and not simplified
+NEGLIGIBLE = sp.Rational("1e-20")  # what is larger is not 0, and not simplified
 
 
 class Prover:

@@ -20,9 +20,13 @@ from mpmath import mp
 __all__ = ["integral", "limit", "series"]
 
 DIGITS = 64  # at which integrals are computed
+GUARD = 6  # digits beyond them, where SymPy or a sum loses some
 CHECKED = 24  # digits at which the second way is computed
-DIGITS_MET = 15  # to which two ways must agree, or nearly
+DIGITS_MET = 15  # at which integrals of integrals, and those that oscillate, are computed, or nearly
+ENOUGH = 12  # digits to which two ways must agree
 MANY = 400  # terms up to which a finite sum is added one by one
+QUIET = 100  # terms in a row that die out, after which an infinite sum ends
+SHARES = (0.3, 0.6)  # where the two ways cut a piece
 KINKS = (sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside, sp.Piecewise, sp.log, sp.floor, sp.ceiling)
 Number = Any  # mpf or mpc
 Function = Callable[[Number], Number]
@@ -45,36 +49,36 @@ def series(expr: sp.Sum | sp.Product) -> Known:
     ((k, low, high),) = expr.limits
     join = sp.Add if isinstance(expr, sp.Sum) else sp.Mul
     if low.is_Integer and high.is_Integer and abs(high - low) <= MANY:
-        if high >= low - 1:
+        if high >= low:
             terms = (sp.N(expr.function.subs(k, j), DIGITS) for j in range(int(low), int(high) + 1))
             return join(*terms), DIGITS
         inside = join(*(expr.function.subs(k, j) for j in range(int(high) + 1, int(low))))
         return sp.N(-inside if isinstance(expr, sp.Sum) else 1 / inside, DIGITS), DIGITS  # Karr's convention
-    if (fast := _fast(expr, k, low, high)) is not None:
+    if (fast := _fast(expr, k, low, high)) is not sp.nan:
         return fast, DIGITS - 4
     try:
-        found = sp.N(expr, DIGITS + 6)
+        found = sp.N(expr, DIGITS + GUARD)
     except Exception:  # it diverges, or SymPy has no method for it
         return NOTHING
     known = found.is_number and found.is_finite and _approached(expr, found)
     return (found, DIGITS) if known else NOTHING
 
 
-def _fast(expr: sp.Sum | sp.Product, k: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr | None:
-    """A sum whose terms die out at least geometrically, added up until they do."""
+def _fast(expr: sp.Sum | sp.Product, k: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr:
+    """A sum whose terms die out at least geometrically, added up until they do; else NaN."""
     if isinstance(expr, sp.Product) or not low.is_Integer or high is not sp.oo:
-        return None
-    term, total, before = _function(k, expr.function), mp.zero, mp.inf
-    with mpmath.workdps(DIGITS + 6):
+        return sp.nan
+    term, total, before, quiet = _function(k, expr.function), mp.zero, mp.inf, 0
+    with mpmath.workdps(DIGITS + GUARD):
         for j in range(4000):
             last = term(mpmath.mpf(int(low) + j))
             total += last
-            if j > 9 and abs(last) < mpmath.mpf(10) ** -DIGITS / 1000 and abs(last) <= 0.97 * before:
+            dies = abs(last) < mp.eps and abs(last) <= 0.97 * before < mp.inf
+            quiet = quiet + 1 if dies else 0  # one term may vanish, or a few, before others that do not
+            if quiet == QUIET:
                 return _sympy(total, DIGITS)
-            if j == 150 and not abs(last) < 1e-3:
-                return None
             before = abs(last) or before
-    return None
+    return sp.nan
 
 
 def _approached(expr: sp.Sum | sp.Product, found: sp.Expr) -> bool:
@@ -99,14 +103,16 @@ def _approached(expr: sp.Sum | sp.Product, found: sp.Expr) -> bool:
 def limit(expr: sp.Limit) -> Known:
     """The number of a limit, if the values on the way come nearer to it."""
     body, x, x0, direction = expr.args
-    found = sp.N(expr.doit(), DIGITS + 6)
+    found = sp.N(expr.doit(), DIGITS + GUARD)
     if not found.is_finite or found.has(sp.AccumBounds):
         return NOTHING
-    step = -1 if str(direction) == "-" else 1
     with mpmath.workdps(4 * DIGITS):  # much cancels near a limit
         goal = mpmath.mpmathify(found)
-        tiny = [step * mp.mpf(10) ** -k for k in (4, 8)]
-        places = [_number(x0) + h if x0.is_finite else sp.sign(x0) / abs(h) for h in tiny]
+        if x0.is_infinite:
+            places = [sp.sign(x0) * far for far in (mp.mpf("1e4"), mp.mpf("1e8"))]
+        else:
+            far = mp.mpf("-1e-4") if str(direction) == "-" else mp.mpf("1e-4")
+            places = [_number(x0) + far, _number(x0) + far * mp.mpf("1e-4")]
         try:
             f = _function(x, body.doit())  # floats: (1 + 1/x)**x at an exact power of 10 would never end
             gaps = [abs(f(mpmath.mpmathify(place)) - goal) for place in places]
@@ -131,17 +137,17 @@ def _nested(
 
     body = body.subs(known)
     f = of_inner if inner else _function(t, body)
-    sign, (low, high) = (1, (low, high)) if low < high else (-1, (high, low))
+    sign, low, high = mpmath.sign(high - low), min(low, high), max(low, high)
     cuts = _cuts(body, t, low, high)
     ways: list[Number] = []
-    for share in (mp.mpf(1) / 3, mp.mpf(4) / 7)[: 1 if known else 2]:  # the outermost integral is done twice
+    for share in SHARES[:1] if known else SHARES:  # the outermost integral is done twice
         pieces = [piece for a, b in itertools.pairwise(cuts) for piece in _halves(a, b, share)]
         with mpmath.workdps(min(mp.dps, CHECKED) if ways else mp.dps):  # the second way is a check, and cheap
             ways.append(mpmath.fsum(mpmath.quad(f, piece) for piece in pieces))
     digits = _agreement(*ways) if len(ways) == 2 else mp.dps
-    if digits < DIGITS_MET - 3 and not inner and low != -mp.inf and high == mp.inf:
+    if digits < ENOUGH and not inner and low != -mp.inf and high == mp.inf:
         ways, digits = _oscillating(f, body, t, low)
-    return (sign * ways[0], digits) if digits >= DIGITS_MET - 3 else None
+    return (sign * ways[0], digits) if digits >= ENOUGH else None
 
 
 def _halves(a: Number, b: Number, share: Number) -> list[list[Number]]:
@@ -162,25 +168,29 @@ def _oscillating(f: Function, body: sp.Expr, t: sp.Symbol, low: Number) -> tuple
     if len(waves) != 1:
         return [], 0
     c, power = waves.pop().as_independent(t, as_Add=False)
-    k = power.as_base_exp()[1] if power.as_base_exp()[0] == t else sp.nan
-    if not (k.is_positive and c.is_real):
+    base, order = power.as_base_exp()
+    if not (base == t and order.is_positive and c.is_real):
         return [], 0
     ways = []
     with mpmath.workdps(DIGITS_MET + 1):
-        rate, order = abs(_number(c)), _number(k)
         start = max(low, mp.zero)
-        for shift in (0, mp.mpf(1) / 2):
+        cut = _wave_cuts(abs(_number(c)), _number(order), start)
+        for shift in (0, 0.5):
 
-            def zeros(n: int, shift: Number = shift) -> Number:
-                return (start**order + (n + shift) * mp.pi / rate) ** (1 / order)
+            def part(n: int, shift: float = shift) -> Number:
+                return mpmath.quad(f, [cut(n + shift), cut(n + shift + 1)])
 
             try:
-                first = zeros(1)
-                tail = mpmath.nsum(lambda n: mpmath.quad(f, [zeros(n), zeros(n + 1)]), [1, mp.inf])
-                ways.append(mpmath.quad(f, [low, start, first]) + tail)
+                head = mpmath.quad(f, [low, start, cut(1 + shift)])
+                ways.append(head + mpmath.nsum(part, [1, mp.inf]))
             except Exception:  # no convergence
                 return [], 0
         return ways, _agreement(*ways)
+
+
+def _wave_cuts(rate: Number, order: Number, start: Number) -> Function:
+    """Where the phase ``rate * t**order`` has grown by n half turns since ``start``."""
+    return lambda n: (start**order + n * mp.pi / rate) ** (1 / order)
 
 
 def _agreement(first: Number, second: Number) -> int:
@@ -188,18 +198,18 @@ def _agreement(first: Number, second: Number) -> int:
     if not (mpmath.isfinite(first) and mpmath.isfinite(second)):
         return 0
     gap = abs(first - second) / max(1, abs(first))
-    return mp.dps if gap == 0 else int(min(mp.dps, -mpmath.log10(gap)))
+    return int(min(mp.dps, -mpmath.log10(gap)))
 
 
 def _cuts(body: sp.Expr, t: sp.Symbol, low: Number, high: Number) -> list[Number]:
     """The ends, and the places between them where a kink, a jump or a pole may lie: sign changes."""
     suspects = [a for part in body.atoms(*KINKS) for a in _arguments(part)]
-    suspects += [p.base for p in body.atoms(sp.Pow) if p.has(t) and not p.exp.is_nonnegative]
+    suspects += [p.base for p in body.atoms(sp.Pow) if not p.exp.is_nonnegative]
     places: set[Number] = set()
     for suspect in suspects:
         if suspect.free_symbols == {t}:
             places |= set(_sign_changes(_function(t, suspect), low, high))
-    return [low, *sorted(p for p in places if low < p < high), high]
+    return [low, *sorted(places), high]
 
 
 def _arguments(part: sp.Basic) -> Sequence[sp.Expr]:
@@ -207,22 +217,22 @@ def _arguments(part: sp.Basic) -> Sequence[sp.Expr]:
         return [r.lhs - r.rhs for r in part.atoms(sp.core.relational.Relational)]
     if isinstance(part, (sp.Max, sp.Min)):
         return [a - b for i, a in enumerate(part.args) for b in part.args[:i]]
-    return part.args[:1]
+    return part.args
 
 
 def _sign_changes(f: Function, low: Number, high: Number) -> list[Number]:
     def place(share: Number) -> Number:
-        if mpmath.isinf(low) or mpmath.isinf(high):
-            whole = mpmath.isinf(low) and mpmath.isinf(high)
-            v = mpmath.tan(mp.pi * (share - 0.5)) if whole else share / (1 - share)
-            return v if whole else low + v if mpmath.isinf(high) else high - v
-        return low + (high - low) * share
+        if mpmath.isinf(low) and mpmath.isinf(high):
+            return mpmath.cot(mp.pi * share)
+        if mpmath.isinf(high):
+            return low + share / (1 - share)
+        return high - share / (1 - share) if mpmath.isinf(low) else low + (high - low) * share
 
     with mpmath.workdps(DIGITS_MET):
         grid = [place(mp.mpf(2 * i + 1) / 254) for i in range(127)]
         values = [f(v) for v in grid]
     found = []
-    for a, b, fa, fb in zip(grid, grid[1:], values, values[1:], strict=False):
+    for (a, fa), (b, fb) in itertools.pairwise(zip(grid, values, strict=True)):
         if mpmath.im(fa) == 0 == mpmath.im(fb) and mpmath.re(fa) * mpmath.re(fb) < 0:
             found.append(_bisect(f, a, b))
         elif fa == 0:
@@ -231,14 +241,12 @@ def _sign_changes(f: Function, low: Number, high: Number) -> list[Number]:
 
 
 def _bisect(f: Function, a: Number, b: Number) -> Number:
-    try:
-        return mpmath.findroot(f, (a, b), solver="anderson", tol=mp.mpf(10) ** (-2 * mp.dps + 10))
-    except Exception:
-        rising = f(b) > 0
-        for _ in range(4 * mp.dps):
-            middle = (a + b) / 2
-            a, b = (a, middle) if (f(middle) > 0) == rising else (middle, b)
-        return (a + b) / 2
+    """Where f changes its sign between a and b, if only by a jump."""
+    side = mpmath.sign(f(b))
+    for _ in range(mp.prec):
+        middle = (a + b) / 2
+        a, b = (a, middle) if mpmath.sign(f(middle)) == side else (middle, b)
+    return b
 
 
 def _function(t: sp.Symbol, body: sp.Expr) -> Function:
