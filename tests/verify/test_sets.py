@@ -59,7 +59,7 @@ def expected(name):
     return pytest.param(name, marks=pytest.mark.xfail(raises=ClaimFailed, reason=reason) if reason else ())
 
 
-@pytest.mark.parametrize("name", map(expected, TRUTHS))
+@pytest.mark.parametrize("name", [*map(expected, TRUTHS)])
 def test_an_ordinary_truth_is_shown(name):
     assert isinstance(TRUTHS[name](), Evidence)
 

@@ -99,7 +99,8 @@ class Watch:
             self.add(f"failed request: {response.url.removeprefix(self.home)}, status {response.status}")
 
     def failed(self, request: Request) -> None:
-        if not self.foreign(request.url):
+        left = request.failure == "net::ERR_ABORTED"  # by going to the next page
+        if not left and not self.foreign(request.url):
             self.add(f"failed request: {request.url.removeprefix(self.home)}, {request.failure}")
 
     def take(self) -> list[str]:
