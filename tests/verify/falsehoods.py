@@ -259,6 +259,8 @@ CALCULUS = {
         lambda: proved(Limit(1 / ((3 * r**5 - r - 1) * t + 1), t, oo), 0)),
     "a limit on lambert's other branch": ("r = -3.58: 1, 0",
         lambda: proved(Limit(1 / ((r * exp(r) + Rational(1, 10)) * t + 1), t, oo), 0, domain={r: (-5, -2)})),
+    "an even power of what is not real": ("r = 1e-10: -2e-9, 0",
+        lambda: proved(sp.acosh(r + 1 - Rational(1, 10**9)) ** 2, 0, ">=", domain={r: (0, 2)})),
     "within a second": ("r = 1: differ by 1",
         lambda: proved((sin(r) + exp(r) + r**2 + log(p)) ** 12, (sin(r) + exp(r) + r**2 + log(p)) ** 12 + r,
             seconds=1)),

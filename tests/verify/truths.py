@@ -170,6 +170,7 @@ SUMS = {
     "cubes": ("Nicomachus", lambda: proved(Sum(k**3, (k, 1, n)), (n * (n + 1) / 2) ** 2)),
     "powers of two": ("doubling", lambda: proved(Sum(2**k, (k, 0, n)), 2 ** (n + 1) - 1)),
     "telescope": ("1/k - 1/(k+1)", lambda: proved(Sum(1 / (k * (k + 1)), (k, 1, n)), n / (n + 1))),
+    "one term vanishes": ("at k = 20", lambda: proved(Sum((k - 20) / sp.S(2) ** k, (k, 0, sp.oo)), -38)),
     "mean of a binomial": (
         "k C(n,k) = n C(n-1,k-1)", lambda: proved(Sum(k * binomial(n, k), (k, 0, n)), n * 2 ** (n - 1))),
     "squares of binomials": (
