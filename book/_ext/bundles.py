@@ -38,7 +38,8 @@ def style(out: Path, name: str) -> str:
 
 
 def script(out: Path, name: str) -> str:
-    return MAP.sub("", (out / name).read_text(encoding="utf-8")).rstrip() + "\n;"
+    """Between semicolons: each ends before the next begins, and no "use strict" is one for all."""
+    return ";" + MAP.sub("", (out / name).read_text(encoding="utf-8")).rstrip() + "\n;"
 
 
 def joined(out: Path, page: str, kind: re.Pattern[str]) -> str:

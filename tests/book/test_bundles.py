@@ -26,7 +26,7 @@ def site(tmp_path_factory) -> Path:
         "book/part/page.md": "# Page\n",
         "book/_static/one.css": "p { background: url(dot.svg) }",
         "book/_static/two.css": 'p { background: url("data:image/png,A") } /*# sourceMappingURL=x */',
-        "book/_static/one.js": "const first = 1 // no semicolon\n//# sourceMappingURL=x",
+        "book/_static/one.js": "'use strict'\nconst first = 1 // no semicolon\n//# sourceMappingURL=x",
         "book/_static/two.js": "(() => first)()",
     }
     return Path(sites.run(sites.write(tmp_path_factory.mktemp("site"), files)).outdir)
@@ -51,10 +51,12 @@ def test_order_and_addresses_are_kept(site):
     assert "sourceMappingURL" not in text
 
 
-def test_a_script_without_a_last_semicolon_does_not_run_into_the_next(site):
+def test_scripts_do_not_run_into_each_other(site):
     (name,) = asked_for(site, "index.html", "js")
     text = (site / name).read_text(encoding="utf-8")
-    assert re.search(r"const first = 1 // no semicolon\n;\s*\(\(\) => first\)\(\)", text)
+    assert re.search(r"const first = 1 // no semicolon\n;\s*;\(\(\) => first\)\(\)", text)
+    assert text.startswith(";")  # so that no "use strict" is one for all
+    assert ";'use strict'" in text
 
 
 def test_what_is_imported_from_elsewhere_stands_where_it_was_imported(tmp_path):
