@@ -229,6 +229,7 @@ def test_what_is_shown_to_be_zero():
     one = sin(x) ** 2 + cos(x) ** 2 - 1
     assert shown_zero(one.subs(x, r), {}, 5) == shown_zero(one, {x: (sp.S(3), sp.S(5))}, 5) == said
     assert shown_zero(one.subs(x, w), {}, 5) == said
+    assert shown_zero(sp.erf(r) + sp.erfc(r) - 1, {}, 5) == said
     assert shown_zero(one, {}, 5) is None  # not real
     assert shown_zero(one.subs(x, r) + 1, {}, 5) is None
     assert shown_zero(one.subs(x, w) + 1, {}, 5) is None
