@@ -108,6 +108,14 @@ def test_the_random_run_is_that_of_the_seed():
     assert where() == where(seed=0) != where(seed=1)
 
 
+def test_the_run_keeps_rational_numbers_and_works_out_all_others():
+    third = sp.Rational(1, 3)
+    assert induction._number(third) is third
+    total = induction._number(sp.Sum(sp.sqrt(n), (n, 0, 4)))
+    assert total.is_Float
+    assert abs(total - sp.N(3 + sp.sqrt(2) + sp.sqrt(3), 60)) < 1e-50
+
+
 def test_a_wrong_base():
     refused(T, n**2, base={T: 1, n: 0}, step={T: T + 2 * n + 1, n: n + 1}, match="false after 0 steps")
 
