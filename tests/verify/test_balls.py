@@ -220,8 +220,8 @@ def test_a_supremum_is_enclosed_with_its_witness():
 
 
 def test_of_points_that_are_as_high_the_first_is_the_witness():
-    *_, where = enclose_supremum(x**2, box(-1, 1), within=Fraction(1, 100), limit=300)
-    assert where == {x: Fraction(-255, 256)}
+    low, _, where = enclose_supremum(x**2, box(-1, 1), within=Fraction(4, 5), limit=3)
+    assert (low, where) == (Fraction(1, 4), {x: -HALF})
 
 
 # --- failure ------------------------------------------------------------------------------------------------
