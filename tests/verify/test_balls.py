@@ -219,6 +219,11 @@ def test_a_supremum_is_enclosed_with_its_witness():
     assert where == {x: HALF}
 
 
+def test_of_points_that_are_as_high_the_first_is_the_witness():
+    low, _, where = enclose_supremum(x**2, box(-1, 1), within=Fraction(4, 5), limit=3)
+    assert (low, where) == (Fraction(1, 4), {x: -HALF})
+
+
 # --- failure ------------------------------------------------------------------------------------------------
 
 
@@ -312,6 +317,15 @@ def test_subdivision_ends_at_small_boxes_and_after_some_time(monkeypatch):
         minimum_sign(x**2 - x + 1, box(-2, 2), strict=True, limit=10**9)
     with pytest.raises(Undecided):
         enclose_supremum(x * (1 - x), box(0, 1), within=Fraction(1, 1000), limit=10**9)
+
+
+def test_a_box_is_small_when_each_of_its_sides_is(monkeypatch):
+    monkeypatch.setattr(balls, "SMALLEST", Fraction(1, 8))
+    flat = {x: (Fraction(0), Fraction(1, 16)), y: (Fraction(-2), Fraction(-1))}
+    valley = y**2 + 3 * y + sp.Rational(23, 10)
+    assert minimum_sign(x**2 + valley, flat, strict=True, limit=99) > 1
+    low, high, _ = enclose_supremum(-(x**2) - valley, flat, within=Fraction(1, 20), limit=99)
+    assert low <= -Fraction(1, 20) <= high <= low + Fraction(1, 20)
 
 
 @pytest.mark.parametrize(("lower", "upper"), [(0, Fraction(1, 2**10_000)), (Fraction(-1, 2**10_000), 0)])

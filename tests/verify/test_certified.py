@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 from sympy import Rational
 
-from lemmata.verify import ClaimFailed, claim
+from lemmata.verify import ClaimFailed, certified, claim
 from lemmata.verify.balls import PRECISION, ball, real_diff, to_ball, to_fraction
 
 x, y = sp.symbols("x y")
@@ -188,6 +188,12 @@ def test_a_tolerance_must_be_positive(within):
 
 def test_a_tolerance_that_every_point_meets_is_too_wide():
     refused("supremum", PEAK, Rational(1, 2), box={x: (0, 10)}, within=1, match="too wide")
+    refused("supremum", x, 4, box={x: (2, 4)}, within=2, match="too wide")  # 2 lies just as near as that
+
+
+def test_a_supremum_off_by_half_of_the_tolerance_is_certified():
+    for error in (NANO / 2, -NANO / 2):
+        assert demo.supremum(x / 2, 1 + error, box={x: (0, 2)}).kind == "certified"
 
 
 def test_a_tail_closes_an_infinite_side():
@@ -213,6 +219,18 @@ def test_a_false_majorant_is_refused(tail, message):
 def test_a_second_peak_beyond_the_cut_is_found():
     bumpy = PEAK + 2 * sp.exp(-((x - 100) ** 2) / 50)
     refused("supremum", bumpy, sp.exp(-1), box={x: (0, sp.oo)}, tail=TAIL, match="larger")
+
+
+def test_a_majorant_is_compared_at_four_places_an_octave(monkeypatch):
+    places = []
+    monkeypatch.setattr(certified, "ball", lambda expr, values: places.append(expr) or -1)
+    certified._check_tail(demo, x, x, sp.S.One, 20, sp.S.Zero, "it is 0")
+    below, *beyond = [place - 20 for place in places[1:]]
+    assert (below, beyond[-1]) == (Rational(1, 2**8), 2**42)
+    assert [step / below for step in beyond[:8]] == [
+        Rational(5, 4), Rational(3, 2), Rational(7, 4), 2, Rational(5, 2), 3, Rational(7, 2), 4,
+    ]  # fmt: skip
+    assert len(beyond) == 4 * 50
 
 
 @pytest.mark.parametrize(
@@ -256,6 +274,21 @@ def test_what_is_no_single_root_is_refused(expr, value, box, message):
     refused("root", expr, value, box={x: box}, match=message, limit=2000)
 
 
+def test_a_root_may_lie_as_far_from_its_value_as_the_tolerance_says():
+    pico, half = Rational(1, 10**12), Rational(1, 2)
+    for slope in (1, half, -half, -2):
+        line = slope * (x - half)
+        assert demo.root(line, half + pico / 2, box={x: (0, 1)}).kind == "certified"
+        refused("root", line, half + pico * 3 / 2, box={x: (0, 1)}, match="no sign change")
+
+
+def test_the_tolerance_of_a_root_may_fill_its_box_and_not_leave_it():
+    half = Rational(1, 2)
+    assert demo.root(x - half, half, box={x: (0, 1)}, within=half).kind == "certified"
+    for box in ((Rational(1, 10), 1), (0, Rational(9, 10))):
+        refused("root", x - half, half, box={x: box}, within=half, match="outside")
+
+
 def test_a_root_is_shown_to_the_digits_that_were_shown_of_it():
     value = "0.87962566103423975"
     shown = demo.root(x - Rational(value), value, box={x: (0, 1)}, within=Rational(1, 10**17))
@@ -270,6 +303,15 @@ def test_a_jump_is_no_root():
 def test_a_root_shows_no_more_than_was_certified():
     evidence = demo.root(x**2 - 2, Rational(14, 10), box={x: (1, 2)}, within=Rational(1, 10))
     assert r"1.40000000000000 \pm 10^{-1}" in evidence.statement
+
+
+# --- in words -----------------------------------------------------------------------------------------------
+
+
+def test_numbers_and_tolerances_in_words():
+    assert certified._at(x / 3, {x: to_fraction(2)}) == "0.666667"
+    tolerances = [to_fraction(v) for v in (Rational(1, 100), Rational(1, 3), Rational(3, 100))]
+    assert [certified._latex_power(v) for v in tolerances] == ["10^{-2}", "0.333333", "0.03"]
 
 
 # --- counterexample -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import sympy as sp
 from sympy import Rational
 
 from lemmata.verify import ClaimFailed, claim, expectation
+from lemmata.verify.outcome import NotDecided, Refuted
 
 demo = claim("demo")
 LAW = {-1: Rational(1, 2), 0: Rational(1, 3), 4: Rational(1, 6)}  # three points, skewed
@@ -41,6 +42,26 @@ def test_the_expectation_of_one_draw():
     assert expectation(lambda x: x, LAW) == Rational(1, 6)
     assert expectation(lambda x: x > 0, LAW) == Rational(1, 6)
     assert expectation(lambda x: sp.exp(x), {0: Fraction(1, 2), 1: Fraction(1, 2)}) == (1 + sp.E) / 2
+
+
+def test_a_sample_of_one_is_one_draw():
+    assert expectation(lambda sample: sample[0], LAW, draws=1) == expectation(lambda x: x, LAW)
+
+
+def test_what_is_equal_only_when_expanded_or_simplified_is_equal():
+    v = sp.Symbol("v", real=True)
+    sides = [((v + 1) ** 2, v**2 + 2 * v + 1), (sp.sin(v) ** 2 + sp.cos(v) ** 2, 1)]
+    assert demo.instances(lambda left, _: left, lambda _, right: right, sides).kind == "instances"
+
+
+def test_the_first_and_the_last_case_are_shown_and_a_dozen_listed():
+    evidence = demo.instances(lambda k: k**2, lambda k: k * k, range(2, 15))
+    assert evidence.plain == "2: 4; 14: 196"
+    assert evidence.statement == r"2:\ 4,\quad 14:\ 196"
+    assert evidence.details == (*(f"{k}: {k**2}" for k in range(2, 14)), "…")
+    dozen = demo.instances(lambda k: k**2, lambda k: k * k, range(12))
+    assert len(dozen.details) == 12
+    assert demo.instances(lambda k: k, int, [3]).plain == "3: 3"
 
 
 def test_the_variance_with_divisor_n_minus_1_is_unbiased():
@@ -112,6 +133,13 @@ def test_true_at_two_and_three_but_false_at_four():
 def test_unequal_values_are_refused(left, right):
     with pytest.raises(ClaimFailed):
         demo.instances(lambda _: left, lambda _: right, [0])
+
+
+@pytest.mark.parametrize(("places", "outcome"), [(2, Refuted), (49, Refuted), (50, NotDecided)])
+def test_numbers_that_differ_in_no_digit_are_not_called_different(places, outcome):
+    near = Rational(sp.floor(sp.sqrt(2) * 10**places), 10**places)
+    with pytest.raises(outcome):
+        demo.instances(lambda _: sp.sqrt(2), lambda _: near, [0])
 
 
 # --- failure: not exact, not a law, nothing to check --------------------------------------------------------

@@ -161,6 +161,12 @@ def test_its_symbols_are_those_of_the_law():
     assert sp.expand(node.subs({m1: 0, n: 5}).doit()) == m2
 
 
+def test_its_moments_may_change_places():
+    node = SampleExpectation(S1 + 2 * S2, n)
+    swapped = node.subs({m1: m2, m2: m1}, simultaneous=True).doit()
+    assert sp.expand(swapped - n * m2 - 2 * n * m1) == 0
+
+
 @pytest.mark.parametrize(
     ("statistic", "wrong"),
     [

@@ -116,7 +116,7 @@ def supremum(
         tail: ``(cut, majorant, because)`` for :math:`x \ge` cut: an expression that is at least ``expr``
             there, and the inequality that makes it so. Checked: SymPy's assumptions make the majorant
             nonincreasing, its value at the cut is below ``value - within``, and it is not exceeded at points
-            from the cut to 2**40 beyond it. Taken on trust, and shown: *because*.
+            from 2**-8 to 2**42 beyond the cut. Taken on trust, and shown: *because*.
         limit: number of boxes after which the check gives up, and fails.
 
     Returns:
