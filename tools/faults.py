@@ -107,6 +107,8 @@ def faults(node: ast.AST, holder: Any, key: Any) -> Iterator[tuple[Any, Any, Any
             yield node, node, "attr", NAMES[name]
         case ast.Return(value=ast.Tuple(elts=elements)) if len(elements) > 1:
             yield node, node.value, "elts", elements[::-1]
+        case ast.Return(value=ast.Constant(value=None)):
+            pass  # it would be the same
         case ast.Return(value=ast.expr()):
             yield node, node, "value", ast.Constant(None)
         case ast.Expr(value=ast.Call()):

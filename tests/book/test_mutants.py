@@ -229,6 +229,8 @@ def f(x: "1 + 1") -> 2 | 3:
     """1 + 1"""
     assert x > 0, "none"
     y = zip(x, x, strict=True)
+    if y:
+        return None
     raise ValueError(f"{x + 1} is not {1}")
 '''
-    assert all_faults(source) == []
+    assert all_faults(source) == ["if not y:"]

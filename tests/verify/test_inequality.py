@@ -230,6 +230,7 @@ def test_what_is_shown_to_be_zero():
     assert shown_zero(one.subs(x, r), {}, 5) == shown_zero(one, {x: (sp.S(3), sp.S(5))}, 5) == said
     assert shown_zero(one.subs(x, w), {}, 5) == said
     assert shown_zero(sp.erf(r) + sp.erfc(r) - 1, {}, 5) == said
+    assert shown_zero(sp.erf(r) + sp.erfc(r), {}, 5) is None  # it is 1, also in the limit
     assert shown_zero(one, {}, 5) is None  # not real
     assert shown_zero(one.subs(x, r) + 1, {}, 5) is None
     assert shown_zero(one.subs(x, w) + 1, {}, 5) is None
