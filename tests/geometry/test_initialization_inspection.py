@@ -201,7 +201,8 @@ def test_integers_single_examples_and_zeros_leave_blanks():
     x = torch.cat([torch.zeros(1, 4), draw(3, 4).float()])
     with_zero, without = (inspect_initialization(words[1], part).rows[0] for part in (x, x[1:]))
     for field in ("log_ratio", "predicted_log_ratio", "cosine", "predicted_cosine"):
-        assert getattr(with_zero, field) == pytest.approx(getattr(without, field), rel=1e-12)
+        # float32 products of four rows and of three are rounded differently on some machines
+        assert getattr(with_zero, field) == pytest.approx(getattr(without, field), rel=1e-6)
 
 
 def test_many_vectors_are_paired_by_an_even_sample():
