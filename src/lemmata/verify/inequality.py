@@ -145,15 +145,13 @@ def _one_symbol(f: sp.Expr, strict: bool, until: float) -> bool:
 def _squares(f: sp.Expr) -> sp.Expr:
     """Each positive symbol as a square: roots of products become products."""
     named = {s: sp.Dummy(s.name, positive=True) ** 2 for s in f.free_symbols if s.is_positive}
-    return sp.factor(sp.together(f.subs(named, simultaneous=True)))
+    return sp.factor(sp.together(f.subs(named)))
 
 
 def _logarithms(f: sp.Expr) -> sp.Expr:
     """Each real symbol as a logarithm: exponentials become powers."""
     named = {s: 2 * sp.log(sp.Dummy(s.name, positive=True)) for s in f.free_symbols if s.is_real}
-    return sp.factor(
-        sp.together(sp.powdenest(sp.expand_power_exp(sp.expand(f.subs(named, simultaneous=True)))))
-    )
+    return sp.factor(sp.together(sp.powdenest(sp.expand_power_exp(sp.expand(f.subs(named))))))
 
 
 def _peeled(f: sp.Expr) -> sp.Expr:
