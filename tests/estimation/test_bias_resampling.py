@@ -245,8 +245,6 @@ def test_jackknife_of_the_lower_middle_value_leaves_the_middle(n, device):
     """With x sorted and each draw left out in turn; for torch.median this is an answer, and a bad one."""
     x = torch.arange(n, dtype=torch.float64, device=device).square()
     k = (n - 1) // 2
-    if n % 2:  # without one of the first k the lower middle of the others is x[k], else x[k - 1]
-        others = (k * x[k] + (k + 1) * x[k - 1]) / n
-    else:
-        others = (x[k] + x[k + 1]) / 2
+    # with n odd, the lower middle of the others is x[k] without one of the first k, else x[k - 1]
+    others = (k * x[k] + (k + 1) * x[k - 1]) / n if n % 2 else (x[k] + x[k + 1]) / 2
     torch.testing.assert_close(jackknife(torch.median, x).estimate, n * x[k] - (n - 1) * others)

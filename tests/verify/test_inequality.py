@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import sympy as sp
 from sympy import Rational, acos, asin, asinh, atan, cos, cosh, exp, log, pi, sin, sqrt, tan, tanh
@@ -13,7 +15,7 @@ from lemmata.verify.monotone import Prover
 
 r, u = sp.symbols("r u", real=True)
 p, q = sp.symbols("p q", positive=True)
-w = sp.Symbol("w", nonnegative=True)
+w, v = sp.symbols("w v", nonnegative=True)
 m = sp.Symbol("m", integer=True, positive=True)
 n, k = sp.symbols("n k", integer=True, nonnegative=True)
 x, t = sp.symbols("x t")
@@ -262,6 +264,8 @@ def test_quadratic_forms():
     nearly = r**2 + Rational(200001, 100000) * r * u + u**2
     for f in (nearly, r**2 - 2 * r, -(r**2), r, r + 1, r**4 + u**2, r * u, exp(r), sp.S.One, r**2 - 1):
         assert not inequality._quadratic_form(f), f
+    for f in (r**2 + u**2 - 1, r**2 + u**2 - 2 * r, r**3 + u**2 + 1):
+        assert not inequality._quadratic_form(f), f
 
 
 def test_a_part_of_which_all_depends_becomes_a_symbol():
@@ -272,8 +276,23 @@ def test_a_part_of_which_all_depends_becomes_a_symbol():
         assert not s.is_positive
     for found in inequality._compressed(log(1 + p * q) - p * q):
         assert found.free_symbols.pop().is_positive
+    for found in inequality._compressed(sp.expand(exp(w * v)) - w * v - 1):
+        s = found.free_symbols.pop()
+        assert s.is_nonnegative
+        assert not s.is_positive
+    assert list(inequality._compressed(exp(w * v) - w * v - 1))
     assert list(inequality._compressed(exp(r + u) - r - u - 1))
     assert list(inequality._compressed(log(1 + p * q) - p * q))
     assert list(inequality._compressed(exp(r))) == [exp(r)]
     assert list(inequality._compressed(r + u)) == []
     assert list(inequality._compressed(exp(r) + u)) == []
+
+
+def test_a_part_gets_five_seconds_or_what_is_left(monkeypatch):
+    limits = []
+    monkeypatch.setattr(inequality, "_one_variable", lambda f, s, strict, domain, until: limits.append(until))
+    now = time.process_time()
+    inequality._one_symbol(exp(r) - r, False, now + 2)
+    inequality._one_symbol(exp(r) - r, False, now + 1000)
+    assert limits[0] == now + 2
+    assert now + 5 <= limits[1] < now + 10

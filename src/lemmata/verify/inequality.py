@@ -174,7 +174,7 @@ def _peeled_and_squared(f: sp.Expr) -> sp.Expr:
 def _quadratic_form(f: sp.Expr) -> bool:
     """A polynomial of degree 2, v^T Q v with v = (1, x, y, ...), is >= 0 when Q is positive semidefinite."""
     symbols = sorted(f.free_symbols, key=str)
-    if not symbols or not f.is_polynomial(*symbols) or sp.Poly(f, *symbols).total_degree() > 2:
+    if not symbols or not f.is_polynomial(*symbols):
         return False
     v = [sp.Dummy("one"), *symbols]
     homogeneous = sp.expand(sp.Poly(f, *symbols).homogenize(v[0]).as_expr())

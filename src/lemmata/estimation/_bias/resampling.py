@@ -42,8 +42,8 @@ def jackknife(statistic: Callable[[Tensor], Tensor], x: Tensor, *, dim: int = 0)
 
     Exactly unbiased where :math:`\mathbb E\,\hat\theta=\theta+a/n`; for smooth functions of means of bounded
     draws a bias of order :math:`n^{-2}` is left. Rounding in the statistic is multiplied
-    by n - 1, so use float64. Medians and other steps are not smooth: the standard error is then wrong, and
-    of ``torch.median``, the lower of two middle values, the estimate itself (it may be off by half the range).
+    by n - 1, so use float64. Medians and other steps are not smooth: the standard error is then wrong.
+    Of ``torch.median``, the lower of two middle values, the estimate may be off by half the range.
 
     The n samples go through ``torch.func.vmap``, some at a time, and backward computes them again rather than
     keep them. A statistic that vmap refuses runs n times in a loop.
