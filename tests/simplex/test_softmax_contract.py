@@ -66,7 +66,7 @@ ROWS = [
         Row(entmax_loss, lambda draw, a=a: classes(draw, alpha=a), f"alpha {a}", programs=False, **ALPHA)
         for a in (1, 2)
     ),
-    Row(soft_loss, soft, stands_for="entmax_loss", case="soft", programs=False, bounded=("target",)),
+    Row(soft_loss, soft, stands_for="entmax_loss", case="soft", programs=False, bounded=("input", "target")),
     Row(taylor_softmax, rows(order=2), points=POINTS, wrong=dict(order=(3, 0))),
     Row(taylor_softmax, rows(order=6), "6", points=POINTS, programs=False),
     Row(topk_softmax, rows(k=2), points=POINTS, wrong=dict(k=(0,))),

@@ -13,7 +13,7 @@ from torch import Tensor
 from lemmata._torch import apply, batch_first, is_wrapped, readable
 from lemmata.numerics.infinite import above
 from lemmata.numerics.precision import compute_dtype, no_autocast
-from lemmata.simplex._softmax.threshold import largest, newton, weights
+from lemmata.simplex._softmax.threshold import between, largest, newton, shared
 
 __all__ = ["entmax_rows"]
 
@@ -65,16 +65,12 @@ def _plain(x: Tensor, a: float) -> tuple[Tensor, Tensor]:
     if a == 0:
         p = torch.softmax(u, -1)
     else:
-        P = largest(u.detach(), a)
+        P = root = largest(u.detach(), a)
         for _ in range(2):  # one step from the root has the first derivative of P, two have the first three
             P = newton(u, P, a)
-        p = _shared(u, P, a)
+        p = shared(u, P, a)
+        p = p if a <= 1 else p + (between(u, root, a) - p).detach()
     return _at_the_ends(p, peak).to(x.dtype), peak.abs() != math.inf
-
-
-def _shared(u: Tensor, P: Tensor, a: float) -> Tensor:
-    r = weights(u, P, a)[0]
-    return r / r.sum(-1, keepdim=True)
 
 
 def _at_the_ends(p: Tensor, peak: Tensor) -> Tensor:
@@ -91,7 +87,8 @@ def _slope(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
     if a > 1:  # one s may be far above all others: what it does to itself is what they do to it
         g = g - g.gather(-1, s.detach().argmax(-1, keepdim=True))
     total = torch.where(live, s.sum(-1, keepdim=True), 1.0)
-    return (s * (g - (s * g).sum(-1, keepdim=True) / total)).to(p.dtype)
+    slope = (s * (g - (s * g).sum(-1, keepdim=True) / total)).to(p.dtype)
+    return torch.where(p.isnan(), p, slope)  # NaN to the power 0 is 1
 
 
 def _softmax(x: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -113,14 +110,14 @@ class _Groups(NamedTuple):
 
 
 def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, Tensor] | None:
-    """What _Entmax gives; None where an entry is inf."""
+    """What _Entmax gives; None where an entry is inf or NaN."""
     rows = _as_rows(x)
     p, live = torch.empty_like(rows), rows.new_empty(len(rows), 1, dtype=torch.bool)
     for at in _blocks(rows):
         groups = _groups(rows[at])
         tops = torch.cat([groups.top, groups.rest], -1)
         peak = tops.amax(-1, keepdim=True)
-        if (peak == math.inf).any():
+        if not (peak < math.inf).all():
             return None
         _by_candidates(rows[at], groups, _below(tops, peak), peak, a, p[at])
         live[at] = peak != -math.inf
@@ -130,9 +127,10 @@ def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, Tensor] | None:
 def _by_candidates(x: Tensor, groups: _Groups, tops: Tensor, peak: Tensor, a: float, out: Tensor) -> None:
     near = torch.finfo(tops.dtype).eps ** 0.5 / 8  # the next step is about that squared
     P = largest(tops, a, near=0.1) * (1 + near**2)
-    places = _places(x.shape[-1], groups, tops[:, : groups.top.shape[-1]] > -P.pow(a) / a)
+    places = _places(x.shape[-1], groups, tops[:, : groups.top.shape[-1]] >= -P.pow(a) / a)
     u = _below(x if places is None else x.gather(-1, places), peak)
-    p = _at_the_ends(_shared(u, largest(u, a, P, near), a), peak).to(x.dtype)
+    P = largest(u, a, P, near)
+    p = _at_the_ends(shared(u, P, a) if a <= 1 else between(u, P, a), peak).to(x.dtype)
     out.copy_(p) if places is None else out.zero_().scatter_(-1, places, p)
 
 

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["largest", "newton", "weights"]
+__all__ = ["between", "largest", "newton", "shared", "weights"]
 
 ROUNDS = 24  # of Newton, where nobody looks whether it has ended; see test_newton_ends_soon
 FAR = 1e18  # farther below the largest nothing is in the support, nor within rounding of softmax
@@ -73,3 +73,20 @@ def _halved(u: Tensor, high: Tensor, a: float) -> Tensor:
         less = middle * weights(u, middle, a)[0].sum(-1, keepdim=True) < 1
         low, high = torch.where(less, middle, low), torch.where(less, high, middle)
     return high
+
+
+def shared(u: Tensor, P: Tensor, a: float) -> Tensor:
+    """The probabilities, whose sum is 1 whatever P is."""
+    r = weights(u, P, a)[0]
+    return r / r.sum(-1, keepdim=True)
+
+
+def between(u: Tensor, P: Tensor, a: float) -> Tensor:
+    """The probabilities for a > 1, where P and the number before it may have sums far above and below 1.
+
+    An entry that joins the support does so with infinite slope. What is between belongs to such entries.
+    """
+    before = P * (1 - 2 * torch.finfo(P.dtype).eps)
+    low, high = (at * weights(u, at, a)[0] for at in (before, P))
+    missing, jump = 1 - low.sum(-1, keepdim=True), (high - low).sum(-1, keepdim=True)
+    return low + (missing / jump).clamp(0, 1) * (high - low)
