@@ -15,7 +15,7 @@ from torch import Tensor
 
 __all__ = ["between", "largest", "newton", "shared", "weights"]
 
-ROUNDS = 24  # of Newton, where nobody looks whether it has ended; see test_newton_ends_soon
+ROUNDS = 20  # of Newton, where nobody looks whether it has ended; see test_newton_ends_soon
 FAR = 1e18  # farther below the largest nothing is in the support, nor within rounding of softmax
 
 
