@@ -137,7 +137,7 @@ def test_newton_ends_soon(a, rise):
     u = torch.cat([Draw(0).normal(5, n), line**3, line, crowd, -(torch.rand(2, n, dtype=F64) ** 9)]) * rise
     u = u - u.amax(-1, keepdim=True)
     P = torch.ones(len(u), 1, dtype=F64)
-    for _ in range(threshold.ROUNDS - 6):
+    for _ in range(threshold.ROUNDS - 4):
         P = threshold.newton(u, P, a)
     torch.testing.assert_close(threshold.newton(u, P, a), P, rtol=1e-13, atol=0)
 
@@ -222,8 +222,8 @@ def test_reference_row_of_a_jacobian():
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("scale", SCALES)
 def test_entmax_agrees_with_bisection_in_30_digits(alpha, scale):
-    """Also with the ties that rounding to a sixteenth makes, and by candidates, from 64 entries on."""
-    for n in (3, 67):
+    """Also with the ties that rounding to a sixteenth makes, and by candidates, from 128 entries on."""
+    for n in (3, 131):
         x = (Draw(n).normal(n, scale=scale) * 16).round() / 16
         p = exact(x.tolist(), alpha)
         assert_close(entmax(x, alpha=alpha), p, 0.0, 1e-13)
@@ -242,7 +242,7 @@ def test_equal_entries_share_equally(alpha):
 
 
 @pytest.mark.parametrize("alpha", [1.25, 1.5, 2, 3])
-@pytest.mark.parametrize("n", [64, 100, 1000, 4099])
+@pytest.mark.parametrize("n", [100, 200, 1000, 4099])
 @pytest.mark.parametrize("scale", SCALES)
 def test_candidates_are_enough(alpha, n, scale):
     """Values and gradients are those of whole rows, masked or not, however many candidates there are."""

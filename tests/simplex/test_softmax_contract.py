@@ -49,21 +49,8 @@ ROWS = [
         programs=False,
         **ALPHA,
     ),
-    Row(
-        sparsemax,
-        rows(),
-        points=POINTS,
-        programs=False,
-        no=dict(forward="0 is its Hessian, so any rounding is too much"),
-    ),
-    Row(
-        entmax_loss,
-        lambda draw: classes(draw, alpha=1.5),
-        points=(dict(input=TIES), dict(input=EDGE)),
-        **ALPHA,
-    ),
-    *(
-        Row(entmax_loss, lambda draw, a=a: classes(draw, alpha=a), f"alpha {a}", programs=False, **ALPHA)
+    Row(sparsemax, rows(), points=POINTS, programs=False),
+    Row(entmax_loss, lambda draw, a=a: classes(draw, alpha=a), f"alpha {a}", programs=False, **ALPHA)
         for a in (1, 2)
     ),
     Row(soft_loss, soft, stands_for="entmax_loss", case="soft", programs=False, bounded=("input", "target")),
