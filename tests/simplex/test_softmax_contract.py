@@ -50,7 +50,14 @@ ROWS = [
         **ALPHA,
     ),
     Row(sparsemax, rows(), points=POINTS, programs=False),
-    Row(entmax_loss, lambda draw, a=a: classes(draw, alpha=a), f"alpha {a}", programs=False, **ALPHA)
+    Row(
+        entmax_loss,
+        lambda draw: classes(draw, alpha=1.5),
+        points=(dict(input=TIES), dict(input=EDGE)),
+        **ALPHA,
+    ),
+    *(
+        Row(entmax_loss, lambda draw, a=a: classes(draw, alpha=a), f"alpha {a}", programs=False, **ALPHA)
         for a in (1, 2)
     ),
     Row(soft_loss, soft, stands_for="entmax_loss", case="soft", programs=False, bounded=("input", "target")),

@@ -116,7 +116,7 @@ def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, Tensor] | None:
     p, live = torch.empty_like(rows), rows.new_empty(len(rows), 1, dtype=torch.bool)
     for at in _blocks(rows):
         groups = _groups(rows[at])
-        tops = torch.cat([groups.top, groups.rest], -1)
+        tops = torch.cat([groups.top, groups.rest], -1) if groups.rest.shape[-1] else groups.top
         peak = tops.amax(-1, keepdim=True)
         if not (peak < math.inf).all():
             return None
