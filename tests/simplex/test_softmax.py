@@ -366,6 +366,9 @@ def test_large_offsets_keep_their_unit():
     for alpha in (1.0001, 1.05, 1.5, 2):
         expected = entmax(torch.tensor([0.0, -8.0, -1e8]).double(), alpha=alpha)
         torch.testing.assert_close(entmax(x, alpha=alpha).double(), expected, rtol=0, atol=1e-6)
+    x, t = torch.tensor([1.0, 0.0, -1.0]) + 2.0**20, torch.tensor(1)  # entmax 1.3 gives 0.98 for its loss
+    close(entmax_loss(x, t).item(), 1.0616558676, 1e-6)
+    close(entmax_loss(x, t, alpha=1).item(), 1.40760596444, 1e-6)
     huge = torch.tensor([3e38, -3e38, 2e38], requires_grad=True)
     assert entmax(huge).tolist() == [1, 0, 0]
 
@@ -394,6 +397,15 @@ def test_second_derivatives_are_right_beside_zeros():
     for alpha in (1.25, 1.5, 1.75, 2):
         assert gradcheck(lambda x, alpha=alpha: entmax(x, alpha=alpha), x)
         assert gradgradcheck(lambda x, alpha=alpha: entmax(x, alpha=alpha), x)
+
+
+def test_an_entry_that_joins_at_infinite_slope_gets_its_share():
+    """No float32 is a threshold at which the sum is near 1: entmax 1.3 gives 0.75 for the first."""
+    x = torch.tensor([0.0, -0.0625, -0.0625, -2.0])
+    expected = exact(x.tolist(), 10)
+    assert_close(entmax(x, alpha=10), expected, 0.0, 1e-6)
+    p = torch.func.jvp(lambda x: entmax(x, alpha=10), (x,), (x,))[0]
+    assert_close(p, expected, 0.0, 1e-6)
 
 
 def test_a_slope_far_above_the_others_cancels_nothing():
