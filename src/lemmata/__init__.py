@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from lemmata import classification as classification
     from lemmata import estimation as estimation
     from lemmata import geometry as geometry
+    from lemmata import simplex as simplex
     from lemmata import smoothing as smoothing
     from lemmata import verify as verify
 
 __all__ = ["__version__"]
 
-PARTS = ("smoothing", "classification", "estimation", "geometry", "verify")
+PARTS = ("smoothing", "simplex", "classification", "estimation", "geometry", "verify")
 
 
 def __getattr__(name: str) -> Any:

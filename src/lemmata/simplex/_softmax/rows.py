@@ -1,0 +1,190 @@
+"""alpha-entmax of rows, and its derivatives from the probabilities alone.
+
+On the CPU only candidates are looked at more than once. The maxima of groups of entries are entries
+themselves, so their threshold is at most that of the whole row, and a group whose maximum is below it is out.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lemmata._torch import apply, batch_first, is_wrapped, readable
+from lemmata.numerics.infinite import above
+from lemmata.numerics.precision import compute_dtype, no_autocast
+from lemmata.simplex._softmax.threshold import between, largest, newton, shared
+
+__all__ = ["entmax_rows"]
+
+BLOCK = 2**20  # entries; what is done to candidates alone needs no cache
+FAR = 1e18  # so far below the largest there is nothing, but products of this and 0 are 0
+FEW = 128  # below this many entries there is nothing to leave out
+
+
+def entmax_rows(x: Tensor, a: float) -> Tensor:
+    """alpha-entmax over the last axis of x, a = alpha - 1 >= 0, in the dtype of x."""
+    return apply(_Entmax, _plain, x, a)[0]
+
+
+class _Entmax(torch.autograd.Function):
+    """The probabilities, and whether a row has a slope: all that backward needs."""
+
+    @staticmethod
+    def forward(x, a):
+        if not readable(x) or x.numel() == 0:
+            return _plain(x, a)
+        with no_autocast(x):
+            return (_softmax(x) if a == 0 else _by_blocks(x, a)) or _plain(x, a)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.a = inputs[1]
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(*output)
+
+    @staticmethod
+    def backward(ctx, g, _):
+        p, live = ctx.saved_tensors
+        if torch.is_grad_enabled() or not readable(p) or is_wrapped(g) or g.numel() == 0:
+            return _slope(p, live, g, ctx.a), None
+        p, live, g, shape = _as_rows(p), _as_rows(live), _as_rows(g), p.shape
+        dx = torch.empty_like(p)
+        for at in _blocks(p):
+            _slope_by_candidates(p[at], live[at], g[at], ctx.a, dx[at])
+        return dx.view(shape), None
+
+    @staticmethod
+    def vmap(info, in_dims, x, a):
+        return _Entmax.apply(batch_first(x, in_dims[0], info.batch_size), a), (0, 0)
+
+
+def _plain(x: Tensor, a: float) -> tuple[Tensor, Tensor]:
+    """What _Entmax gives, in differentiable operations on whole tensors."""
+    peak = x.detach().amax(-1, keepdim=True)
+    u = above(x.to(compute_dtype(x)), peak.to(compute_dtype(x))).clamp(min=-FAR)
+    if a == 0:
+        p = torch.softmax(u, -1)
+    else:
+        P = root = largest(u.detach(), a)
+        for _ in range(2):  # one step from the root has the first derivative of P, two have the first three
+            P = newton(u, P, a)
+        p = shared(u, P, a)
+        p = p if a <= 1 else p + (between(u, root, a) - p).detach()
+    return _at_the_ends(p, peak).to(x.dtype), peak.abs() != math.inf
+
+
+def _at_the_ends(p: Tensor, peak: Tensor) -> Tensor:
+    """Zeros where all is -inf, and NaN where something is."""
+    return torch.where(peak == -math.inf, 0.0, torch.where(peak.isnan(), math.nan, p))
+
+
+def _slope(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
+    """J g = s (g - <s, g> / sum s), s = p^(1-a) on the support, in differentiable operations."""
+    dtype = compute_dtype(p)
+    on = ~(p <= 0) & live
+    s = torch.where(on, torch.where(on, p, 1.0).to(dtype).pow(1 - a), 0.0)
+    g = torch.where(on, g, 0.0).to(dtype)
+    if a > 1:  # one s may be far above all others: what it does to itself is what they do to it
+        g = g - g.gather(-1, s.detach().argmax(-1, keepdim=True))
+    total = torch.where(live, s.sum(-1, keepdim=True), 1.0)
+    slope = (s * (g - (s * g).sum(-1, keepdim=True) / total)).to(p.dtype)
+    return torch.where(p.isnan(), p, slope)  # NaN to the power 0 is 1
+
+
+def _softmax(x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """torch's, which is NaN where a largest score is infinite; then None."""
+    p = torch.softmax(x, -1)
+    ends = p[..., :1]
+    return None if ends.isnan().any() else (p, torch.ones_like(ends, dtype=torch.bool))
+
+
+# --------------------------------------------------------------------------- candidates
+
+
+class _Groups(NamedTuple):
+    """A row in groups of entries that lie ``apart``, and what is left at its end."""
+
+    top: Tensor  # (rows, apart), the maximum of each group
+    rest: Tensor  # (rows, n modulo the number of entries in a group)
+    size: int
+
+
+def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, Tensor] | None:
+    """What _Entmax gives; None where an entry is inf or NaN."""
+    rows = _as_rows(x)
+    p, live = torch.empty_like(rows), rows.new_empty(len(rows), 1, dtype=torch.bool)
+    for at in _blocks(rows):
+        groups = _groups(rows[at])
+        tops = torch.cat([groups.top, groups.rest], -1) if groups.rest.shape[-1] else groups.top
+        peak = tops.amax(-1, keepdim=True)
+        if not (peak < math.inf).all():
+            return None
+        _by_candidates(rows[at], groups, _below(tops, peak), peak, a, p[at])
+        live[at] = peak != -math.inf
+    return p.view(x.shape), live.view(*x.shape[:-1], 1)
+
+
+def _by_candidates(x: Tensor, groups: _Groups, tops: Tensor, peak: Tensor, a: float, out: Tensor) -> None:
+    near = torch.finfo(tops.dtype).eps ** 0.5 / 8  # the next step is about that squared
+    P = largest(tops, a, near=0.1) * (1 + near**2)
+    places = _places(x.shape[-1], groups, tops[:, : groups.top.shape[-1]] >= -P.pow(a) / a)
+    u = _below(x if places is None else x.gather(-1, places), peak)
+    P = largest(u, a, P, near)
+    p = _at_the_ends(shared(u, P, a) if a <= 1 else between(u, P, a), peak).to(x.dtype)
+    out.copy_(p) if places is None else out.zero_().scatter_(-1, places, p)
+
+
+def _below(x: Tensor, peak: Tensor) -> Tensor:
+    dtype = compute_dtype(x)
+    return x.to(dtype) - peak.to(dtype).clamp(min=torch.finfo(dtype).min)
+
+
+def _slope_by_candidates(p: Tensor, live: Tensor, g: Tensor, a: float, out: Tensor) -> None:
+    groups = _groups(p)
+    places = _places(p.shape[-1], groups, groups.top > 0) if a > 0 else None
+    if places is None:
+        out.copy_(_slope_of_finite(p, live, g, a))
+    else:
+        dx = _slope_of_finite(p.gather(-1, places), live, g.gather(-1, places), a)
+        out.zero_().scatter_(-1, places, dx)
+
+
+def _slope_of_finite(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
+    """_slope in fewer passes, where all is finite."""
+    dtype = compute_dtype(p)
+    wide, g = p.to(dtype), g.to(dtype)
+    s = wide.pow(1 - a) if a < 1 else (wide > 0).to(dtype)
+    mean = torch.linalg.vecdot(s, g).unsqueeze(-1) / s.sum(-1, keepdim=True)
+    if a > 1 or not (mean.isfinite() & live).all():
+        return _slope(p, live, g, a)
+    return (g - mean).mul_(s).to(p.dtype)
+
+
+def _groups(x: Tensor) -> _Groups:
+    n = x.shape[-1]
+    size = 1 if n < FEW else 2 ** (n.bit_length() // 2 - 3)
+    apart = n // size
+    body = x[:, : size * apart].unflatten(-1, (size, apart))
+    return _Groups(body.amax(-2), x[:, size * apart :], size)
+
+
+def _places(n: int, groups: _Groups, chosen: Tensor) -> Tensor | None:
+    """Where the entries of the chosen groups are, and the rest of the row; None where that is most of it."""
+    top, rest, size = groups
+    most = int(chosen.sum(-1).max())
+    if size == 1 or 2 * most * size > n:
+        return None
+    group = top.topk(most, -1, sorted=False).indices
+    entries = group.unsqueeze(-1) + torch.arange(size) * top.shape[-1]
+    ends = torch.arange(n - rest.shape[-1], n).expand(len(top), -1)
+    return torch.cat([entries.flatten(1), ends], -1)
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    return x.reshape(-1, x.shape[-1])
+
+
+def _blocks(rows: Tensor) -> list[slice]:
+    step = max(1, BLOCK // rows.shape[-1])
+    return [slice(i, i + step) for i in range(0, len(rows), step)]
