@@ -137,7 +137,7 @@ def switched(onclick: str) -> dict[str, str]:
     return {"index": SOUND.format(KEPT + SWITCH.format(onclick)), "search": RESULT}
 
 
-def test_query_that_does_not_find_its_page_and_theme_that_is_forgotten_are_reported(check, tmp_path, monkeypatch):
+def test_lost_query_and_forgotten_theme_are_reported(check, tmp_path, monkeypatch):
     from browser import reader
 
     monkeypatch.setattr(reader, "QUERIES", {"a page": "index", "another": "other"})
