@@ -11,6 +11,7 @@ time, or on a page that is no chapter, stops the build. The map stops it where a
 from __future__ import annotations
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
@@ -38,7 +39,14 @@ class NeedsDirective(SphinxDirective):
         if len(block) != 1 or not isinstance(block[0], nodes.paragraph):
             raise NeedsError(f"{self.env.docname}: `needs` holds one paragraph, not {len(block)} blocks")
         block[0].insert(0, nodes.strong(text=LEAD))
+        block += nodes.paragraph("", "To run the code, ", self.link(), nodes.Text("."))
         return [block]
+
+    def link(self) -> addnodes.pending_xref:
+        """To the label ``install``: whoever comes from a search has met no other page."""
+        target = dict(refdomain="std", reftype="ref", reftarget="install", refexplicit=True, refwarn=False)
+        text = nodes.inline(text="install the library")
+        return addnodes.pending_xref("", text, refdoc=self.env.docname, **target)
 
 
 def needs_of(env: BuildEnvironment, docname: str) -> needs | None:

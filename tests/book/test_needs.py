@@ -39,6 +39,12 @@ def test_it_is_a_paragraph_that_says_what_goes_without_saying(tmp_path):
     assert "<em>continues</em>" in page
 
 
+def test_it_says_where_the_library_comes_from(tmp_path):
+    page = body(build(project(tmp_path, NEEDS, "(install)=\n## Install"))["part/demo"])
+    assert 'To run the code, <a class="reference internal" href="../index.html#install">' in page
+    assert "To run the code, install the library." in plain(page)
+
+
 @pytest.mark.parametrize("builder", ["text", "latex"])
 def test_other_builders_have_the_text(tmp_path, builder):
     assert "convex functions" in "\n".join(build(project(tmp_path, NEEDS), builder).values())
