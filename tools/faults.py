@@ -63,11 +63,11 @@ def put(holder: Any, key: Any, value: Any) -> Any:
 
 
 def has_behaviour(node: ast.AST) -> bool:
-    """False for imports, errors and their messages, ``__all__``, asserts, and ``strict=`` of ``zip``."""
+    """False for imports, errors, messages, ``__all__``, asserts, ``strict=`` of zip, ``cse=`` of lambdify."""
     match node:
         case ast.Raise() | ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
             return False
-        case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.keyword(arg="strict"):
+        case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.keyword(arg="strict" | "cse"):
             return False
     return True
 

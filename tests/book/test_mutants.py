@@ -228,7 +228,7 @@ __all__ = ["sum"]
 def f(x: "1 + 1") -> 2 | 3:
     """1 + 1"""
     assert x > 0, "none"
-    y = zip(x, x, strict=True)
+    y = zip(x, cse(cse=True), strict=True)
     if y:
         return None
     raise ValueError(f"{x + 1} is not {1}")
