@@ -165,7 +165,7 @@ def test_taylor_is_neither_monotone_nor_blind_to_a_shift():
     assert_close(taylor_softmax(column([[1.0, 0.0], [2.0, 1.0]])), [5 / 7, 2 / 7, 2 / 3, 1 / 3], 1e-15)
 
 
-@pytest.mark.parametrize("order", [2, 4, 6, 20])
+@pytest.mark.parametrize("order", [2, 4, 6, 20, 40])
 def test_taylor_is_positive_and_tends_to_softmax(order):
     x = torch.linspace(-30, 30, 601)
     assert (taylor_softmax(x, order=order) > 0).all()
@@ -349,6 +349,29 @@ def test_rows_of_infinities_and_nan(alpha, n):
     assert slope[3:].isfinite().all()
 
 
+@pytest.mark.parametrize("alpha", [1.5, 2, 3])
+@pytest.mark.parametrize("n", [127, 128, 129, 1000])
+def test_blocks_of_masked_rows_are_0_and_a_nan_spoils_its_row(alpha, n):
+    def of(x):
+        return entmax(x, alpha=alpha)
+
+    masked, g = torch.full((3, n), -INF), Draw(1).normal(3, n)
+    assert (of(masked) == 0).all()
+    assert (gradient(of, masked, g) == 0).all()
+    x = Draw(0).normal(3, n, scale=5)
+    x[1, 7] = NAN
+    slope = gradient(of, x, g)
+    assert slope[1].isnan().all()
+    assert slope[[0, 2]].isfinite().all()
+
+
+def test_nan_spoils_the_gradient_of_its_row_under_taylor():
+    x = torch.tensor([[NAN, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    slope = gradient(taylor_softmax, x, torch.ones(2, 3))
+    assert slope[0].isnan().all()
+    assert slope[1].isfinite().all()
+
+
 def test_masked_targets_cost_infinity_and_masked_rows_do_not_move():
     x, t = column([[0.0, -INF, 1.0], [-INF, -INF, -INF]]), torch.tensor([1, 0])
     for alpha in (1, 1.5, 2):
@@ -471,5 +494,7 @@ def test_wrong_settings_are_refused():
             (TypeError, "target must be int64", lambda: am_softmax_loss(x, torch.zeros(2, 3))),
             (ValueError, "input must have at least one entry", lambda: entmax_loss(x[:, :0], t)),
             (ValueError, "scale must be finite", lambda: am_softmax_loss(x, t, scale=INF)),
+            (ValueError, "margin must be finite", lambda: am_softmax_loss(x, t, margin=1e300)),
+            (ValueError, "order must be at most 40", lambda: taylor_softmax(x, order=42)),
         ]
     )

@@ -40,7 +40,8 @@ def entmax_loss(
         input: scores ``(..., C)``. ``-inf`` is masked; where the target has some of its mass there the loss
             is ``inf``, with gradient p - q. A row of ``-inf`` has loss ``inf`` and gradient 0.
         target: int64 ``(...)``, one class a row; or soft labels ``(..., C)``, floating, at least 0 and of sum
-            1, which get their gradient (at labels of 0 that of the other side, without the entropy's).
+            1, which get their gradient (at labels of 0 that of the other side, without the entropy's; none is
+            promised where the loss is infinite or NaN).
         alpha: in [1, inf); 1 is softmax, 2 sparsemax.
         reduction: ``"none"`` gives ``(...)``; ``"sum"``; ``"mean"`` is over the rows that count, NaN where
             there are none, as in torch.
@@ -106,12 +107,13 @@ def am_softmax_loss(
         tensor(0.7586)
     """
     margin, scale = check.number("margin", margin), check.positive("scale", scale)
-    for name, value in (("margin", margin), ("scale", scale)):
-        if not math.isfinite(value):
-            raise ValueError(f"{name} must be finite, got {value}")
     check.choice("reduction", reduction, REDUCTIONS)
     ignore_index = check.integer("ignore_index", ignore_index)
     _check_scores(input)
+    dtype = compute_dtype(input)
+    for name, value in (("margin", margin), ("scale", scale)):
+        if not abs(value) <= torch.finfo(dtype).max:
+            raise ValueError(f"{name} must be finite in {dtype}, got {value}")
     return _of_classes(input, target, 0.0, reduction, ignore_index, margin, scale)
 
 

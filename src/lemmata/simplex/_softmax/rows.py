@@ -142,7 +142,7 @@ def _below(x: Tensor, peak: Tensor) -> Tensor:
 
 def _slope_by_candidates(p: Tensor, live: Tensor, g: Tensor, a: float, out: Tensor) -> None:
     groups = _groups(p)
-    places = _places(p.shape[-1], groups, groups.top > 0) if a > 0 else None
+    places = _places(p.shape[-1], groups, ~(groups.top <= 0)) if a > 0 else None  # NaN counts
     if places is None:
         out.copy_(_slope_of_finite(p, live, g, a))
     else:
@@ -172,7 +172,7 @@ def _groups(x: Tensor) -> _Groups:
 def _places(n: int, groups: _Groups, chosen: Tensor) -> Tensor | None:
     """Where the entries of the chosen groups are, and the rest of the row; None where that is most of it."""
     top, rest, size = groups
-    most = int(chosen.sum(-1).max())
+    most = max(1, int(chosen.sum(-1).max()))  # of rows of -inf, none
     if size == 1 or 2 * most * size > n:
         return None
     group = top.topk(most, -1, sorted=False).indices

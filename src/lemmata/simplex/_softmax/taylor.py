@@ -10,6 +10,8 @@ from lemmata.numerics.precision import compute_dtype
 
 __all__ = ["taylor_softmax"]
 
+MOST = 40
+
 
 def taylor_softmax(x: Tensor, *, order: int = 2, dim: int = -1) -> Tensor:
     r"""Shares of :math:`f_k(x_i) = \sum_{j\le k} x_i^j/j!`, which is positive for even k.
@@ -22,8 +24,8 @@ def taylor_softmax(x: Tensor, *, order: int = 2, dim: int = -1) -> Tensor:
     Args:
         x: scores, any shape with at least one entry along ``dim``; ``-inf`` and ``inf`` as in :func:`entmax`
             (though :math:`f_k` is infinite at both).
-        order: :math:`k`, even and at least 2. Above 2 all is computed in float64, since terms cancel at
-            negative scores; the relative error there grows with :math:`e^{k/2}`.
+        order: :math:`k`, even, 2 to 40. Above 2 all is computed in float64, since terms cancel at negative
+            scores; the relative error there grows with :math:`e^{k/2}`, to some 1e-7.
         dim: the axis of the entries.
 
     Returns:
@@ -31,7 +33,7 @@ def taylor_softmax(x: Tensor, *, order: int = 2, dim: int = -1) -> Tensor:
 
     Raises:
         TypeError: ``x`` not floating point, ``order`` not an int.
-        ValueError: no entry along ``dim``; an order that is odd or below 2.
+        ValueError: no entry along ``dim``; an order that is odd, below 2 or above 40.
 
     Source: de Brébisson and Vincent, "An exploration of softmax alternatives", ICLR (2016).
 
@@ -43,6 +45,8 @@ def taylor_softmax(x: Tensor, *, order: int = 2, dim: int = -1) -> Tensor:
     order = check.at_least("order", order, 2)
     if order % 2:
         raise ValueError(f"order must be even, since odd polynomials have negative values; got {order}")
+    if order > MOST:
+        raise ValueError(f"order must be at most {MOST}: above it rounding errors take over; got {order}")
     return _shares(x.movedim(dim, -1), order).to(x.dtype).movedim(-1, dim)
 
 
@@ -55,7 +59,8 @@ def _shares(x: Tensor, order: int) -> Tensor:
     f = torch.where(endless, (x == math.inf).to(f.dtype), torch.where(there, f, 0.0))
     total = f.sum(-1, keepdim=True)
     p = f / torch.where(total == 0, 1.0, total)
-    return torch.where(peak.isnan(), math.nan, p)
+    spoilt = peak.isnan()  # such a row, and its gradient
+    return torch.where(spoilt, 0.0, p) + torch.where(spoilt, x, 0.0) * torch.where(spoilt, peak, 0.0)
 
 
 def _polynomial(x: Tensor, order: int) -> Tensor:
@@ -63,5 +68,5 @@ def _polynomial(x: Tensor, order: int) -> Tensor:
     M = x.detach().abs().amax(-1, keepdim=True).clamp(min=1.0)
     y, f = x / M, torch.full_like(x, 1 / math.factorial(order))
     for j in range(order - 1, -1, -1):
-        f = f * y + M.pow(j - order) / math.factorial(j)
+        f = f * y + M.pow(j - order) / float(math.factorial(j))
     return f
