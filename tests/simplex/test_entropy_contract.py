@@ -38,7 +38,7 @@ P = dict(
     wrong=dict(p=(torch.full((2, 3), 0.5), torch.tensor([1.5, -0.5])), dim=(2, -3)),
 )
 ROWS = [
-    Row(entropy, scores, machine_code=True, points=POINTS, wrong=dict(dim=(2, -3))),
+    Row(entropy, scores, points=POINTS, wrong=dict(dim=(2, -3))),
     Row(entropy, lambda draw: dict(logits=draw.normal(4, 3), dim=0), "across", axis=1, programs=False),
     Row(entropy, probabilities, "probabilities", **P),
     *(
@@ -62,7 +62,7 @@ ROWS = [
         programs=False,
         **P,
     ),
-    Row(entropy_normalize, targets, machine_code=False, points=POINTS, **TARGET),
+    Row(entropy_normalize, targets, points=POINTS, **TARGET),
     Row(
         entropy_normalize,
         lambda draw: scores(draw) | dict(target_entropy=1.0, clamp=True),

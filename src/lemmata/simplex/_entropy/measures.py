@@ -111,7 +111,7 @@ def renyi_entropy(
 
 
 class _Row(NamedTuple):
-    """Scores below the largest; its slot is left out of sums that would otherwise hide what is small in a 1."""
+    """Scores below the largest, whose slot is left out of sums: beside its 1 what is small would be lost."""
 
     u: Tensor  # (..., n), x - max x, at most 0
     peak: Tensor  # (..., 1), max x
@@ -147,11 +147,8 @@ def _of_order(row: _Row, order: float) -> Tensor:
         count = (row.u > -math.inf).sum(-1).to(row.u.dtype)
         return _at_the_ends(constant(count.log(), row.peak.squeeze(-1)), row)
     L1 = _powers(row, 1.0)[1].log1p()
-    if abs(a) < NEAR:
-        change = -_change(row, a).log1p()  # L(1) - L(order)
-    else:
-        change = L1 - _powers(row, 1 + a)[1].log1p()
-    return _at_the_ends(L1 + change / a, row)
+    drop = -_change(row, a).log1p() if abs(a) < NEAR else L1 - _powers(row, 1 + a)[1].log1p()
+    return _at_the_ends(L1 + drop / a, row)  # drop: L(1) - L(order)
 
 
 def _change(row: _Row, a: float) -> Tensor:

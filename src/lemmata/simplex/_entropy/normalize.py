@@ -173,8 +173,8 @@ class _Normalize(torch.autograd.Function):
         toward = p * centred  # gamma J x
         slope = ((g * toward).sum(-1, keepdim=True) + gamma * g_gamma) / V
         mean = (p * g).sum(-1, keepdim=True)
-        live = V < math.inf
-        return torch.where(live, gamma * (p * (g - mean) - slope * toward), 0.0), -slope
+        dead = V.isinf()
+        return torch.where(dead, 0.0, gamma * (p * (g - mean) - slope * toward)), -slope
 
     @staticmethod
     def vmap(info, in_dims, u, h):
@@ -200,5 +200,5 @@ def _spread(u: Tensor, p: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
     s = torch.where(on, gamma * torch.where(on, u, 0.0), 0.0)
     centred = torch.where(on, s - (p * s).sum(-1, keepdim=True), 0.0)
     V = (p * centred.square()).sum(-1, keepdim=True)
-    small = V < torch.finfo(V.dtype).tiny ** 0.5
+    small = torch.finfo(V.dtype).tiny ** 0.5 > V
     return centred, torch.where(small, math.inf, torch.where(small, 1.0, V))

@@ -1,8 +1,9 @@
 r"""The search for the exponent: Newton's iteration in coordinates in which entropy is nearly a straight line.
 
-Of N scores u <= 0 let m be 0. The entropy of softmax(gamma u) falls from log N to log m, and E = H - log m from
-log(N/m) to 0. At the upper end log(log(N/m) - E) is a straight line in log gamma, since entropy bends down like
-gamma^2; at the lower end log E is one in gamma, since it dies like e^(-gamma gap). So the iteration goes for
+Of N scores u <= 0 let m be 0. The entropy of softmax(gamma u) falls from log N to log m, and E = H - log m
+from log(N/m) to 0. At the upper end log(log(N/m) - E) is a straight line in log gamma, since entropy bends
+down like gamma^2; at the lower end log E is nearly one in gamma, since it dies like gamma e^(-gamma gap). So
+the iteration goes for
 
     logit E = log(log(N/m) - E) - log E,
 
@@ -55,7 +56,8 @@ def gamma_of(u: Tensor, h: Tensor, looks: bool = False) -> Tensor:
     for _ in range(ROUNDS):
         E, V = _excess(scale, gamma)
         moves = (before > eps**0.75) & ((E - goal).abs() > 2 * eps * h)  # False with NaN
-        low, high = torch.where(E > goal, gamma, low), torch.where(E > goal, high, gamma)
+        flat = goal < E
+        low, high = torch.where(flat, gamma, low), torch.where(flat, high, gamma)
         step = _newton(E, V, goal, top)
         new = gamma * step.exp()
         good = (new >= low) & (new <= high) & (2 * step.abs() <= before)
