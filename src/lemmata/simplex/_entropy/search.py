@@ -50,17 +50,18 @@ def gamma_of(u: Tensor, h: Tensor, looks: bool = False) -> Tensor:
         looks: whether to end as soon as no row moves.
     """
     scale, eps = scale_of(u), torch.finfo(u.dtype).eps
+    near = eps**0.75  # the step after such a one is below a rounding
     low, high = _bracket(scale)
     goal, top = h - scale.m.log(), (scale.N / scale.m).log()
     gamma, before = low.sqrt() * high.sqrt(), torch.full_like(h, math.inf)
     for _ in range(ROUNDS):
         E, V = _excess(scale, gamma)
-        moves = (before > eps**0.75) & ((E - goal).abs() > 2 * eps * h)  # False with NaN
+        moves = (before > near) & ((E - goal).abs() > 2 * eps * h)  # False with NaN
         flat = goal < E
         low, high = torch.where(flat, gamma, low), torch.where(flat, high, gamma)
         step = _newton(E, V, goal, top)
         new = gamma * step.exp()
-        good = (new >= low) & (new <= high) & (2 * step.abs() <= before)
+        good = (new >= low) & (new <= high) & (2 * step.abs() <= before) | (step.abs() <= near)
         new = torch.where(good, new, low.sqrt() * high.sqrt())
         gamma = torch.where(moves, new, gamma)
         before = torch.where(moves, torch.where(good, step.abs(), math.inf), 0.0)
