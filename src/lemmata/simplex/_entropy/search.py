@@ -52,10 +52,11 @@ def gamma_of(u: Tensor, h: Tensor, looks: bool = False) -> Tensor:
     scale, eps = scale_of(u), torch.finfo(u.dtype).eps
     near = eps**0.75  # the step after such a one is below a rounding
     low, high = _bracket(scale)
+    below = torch.where(u == 0, -math.inf, u)
     goal, top = h - scale.m.log(), (scale.N / scale.m).log()
     gamma, before = low.sqrt() * high.sqrt(), torch.full_like(h, math.inf)
     for _ in range(ROUNDS):
-        E, V = _excess(scale, gamma)
+        E, V = _excess(below, scale.m, gamma)
         moves = (before > near) & ((E - goal).abs() > 2 * eps * h)  # False with NaN
         flat = goal < E
         low, high = torch.where(flat, gamma, low), torch.where(flat, high, gamma)
@@ -79,14 +80,14 @@ def _bracket(scale: Scale) -> tuple[Tensor, Tensor]:
     return low.clamp(min=info.tiny), high.clamp(max=info.max)
 
 
-def _excess(scale: Scale, gamma: Tensor) -> tuple[Tensor, Tensor]:
+def _excess(below: Tensor, m: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
     """H - log m as a sum of positive terms, and the variance of gamma u: minus its slope in log gamma."""
-    s = (gamma * scale.u).clamp(min=-FAR)
-    w = s.exp()
-    rest = torch.where(scale.u < 0, w, 0.0).sum(-1, keepdim=True)
-    mean = (w * s).sum(-1, keepdim=True) / (scale.m + rest)
-    V = (w * (s - mean).square()).sum(-1, keepdim=True) / (scale.m + rest)
-    return torch.log1p(rest / scale.m) - mean, V
+    s = (gamma * below).clamp(min=-FAR)
+    w = s.exp()  # 0 for the m, which weigh 1 and have the score 0
+    rest = w.sum(-1, keepdim=True)
+    mean = (w * s).sum(-1, keepdim=True) / (m + rest)
+    V = ((w * (s - mean).square()).sum(-1, keepdim=True) + m * mean.square()) / (m + rest)
+    return torch.log1p(rest / m) - mean, V
 
 
 def _newton(E: Tensor, V: Tensor, goal: Tensor, top: Tensor) -> Tensor:
