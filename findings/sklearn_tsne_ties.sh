@@ -7,7 +7,7 @@
 #   the points fly apart, and the divergence that is reported is 0, as of a layout without error. There is no warning.
 # Seen with perplexity 30: divergence 0 (-6e-11 by "exact") and a radius of 615; with noise of a thousandth, 1.19 and 39.
 # Source: `sklearn.manifold.TSNE`, scikit-learn 1.9.1, method "barnes_hut" and "exact".
-# Who is hurt: whoever embeds one-hot rows, categories or duplicates, where ties are the rule, or reads the divergence as quality.
+# Who is hurt: whoever embeds one-hot rows or other codes that are equally far apart, or reads the divergence as quality.
 set -euo pipefail
 
 folder=$(mktemp -d)
