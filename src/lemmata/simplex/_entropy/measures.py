@@ -155,7 +155,7 @@ def _change(row: _Row, a: float) -> Tensor:
     """sum p (e^(a u) - 1), in whichever form of the two loses nothing and does not overflow."""
     w, rest = _powers(row, 1.0)
     near = (a * row.u).abs() <= 0.5
-    small = w * torch.expm1(torch.where(near, a * torch.where(near, row.u, 0.0), 0.0))
+    small = w * torch.expm1(a * torch.where(near, row.u, 0.0))
     large = _powers(row, 1 + a)[0] - w
     return torch.where(near, small, large).sum(-1) / (1 + rest)
 

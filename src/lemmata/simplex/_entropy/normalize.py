@@ -84,7 +84,8 @@ def entropy_normalize(
     if not clamp:
         _check_reach(reach, h)
     p, gamma = apply(_Normalize, _plain, u, torch.where(reach.within, h, reach.middle))
-    p, gamma = _at_the_ends(p, gamma, reach, clamp)
+    if not (readable(reach.within) and reach.within.all()):
+        p, gamma = _at_the_ends(p, gamma, u.detach(), reach, clamp)
     return EntropyNormalized(p.to(logits.dtype).movedim(-1, dim), gamma.squeeze(-1).to(logits.dtype))
 
 
@@ -106,8 +107,6 @@ class _Reach(NamedTuple):
     hot: Tensor  # the target is log N or more
     nothing: Tensor  # all is masked
     spoilt: Tensor  # something is NaN
-    wide: Tensor  # (..., n), equal shares of the N
-    sharp: Tensor  # (..., n), equal shares of the m
 
     @property
     def middle(self) -> Tensor:
@@ -120,8 +119,7 @@ def _reach(u: Tensor, peak: Tensor, h: Tensor) -> _Reach:
     nothing, spoilt = peak == -math.inf, peak.isnan() | h.isnan()
     low, high = m.log(), N.log()
     within = (h > low) & (h < high) & ~nothing
-    wide, sharp = torch.where(u > -math.inf, 1 / N, 0.0), torch.where(u == 0, 1 / m, 0.0)
-    return _Reach(low, high, within, h >= high, nothing, spoilt, wide, sharp)
+    return _Reach(low, high, within, h >= high, nothing, spoilt)
 
 
 def _check_reach(reach: _Reach, h: Tensor) -> None:
@@ -136,13 +134,16 @@ def _check_reach(reach: _Reach, h: Tensor) -> None:
         )
 
 
-def _at_the_ends(p: Tensor, gamma: Tensor, reach: _Reach, clamp: bool) -> tuple[Tensor, Tensor]:
-    """Out of reach the nearest end, or NaN; zeros where nothing is left."""
-    end_p = torch.where(reach.hot, reach.wide, reach.sharp) if clamp else torch.full_like(p, math.nan)
+def _at_the_ends(p: Tensor, gamma: Tensor, u: Tensor, reach: _Reach, clamp: bool) -> tuple[Tensor, Tensor]:
+    """Out of reach the nearest end, equal shares, or NaN; zeros where nothing is left."""
+    share = torch.where(reach.hot, u > -math.inf, u == 0).to(u.dtype)
+    end_p = share / share.sum(-1, keepdim=True) if clamp else torch.full_like(p, math.nan)
     end = torch.where(reach.hot, 0.0, math.inf) if clamp else torch.full_like(gamma, math.nan)
-    p, gamma = torch.where(reach.within, p, end_p), torch.where(reach.within, gamma, end)
-    p, gamma = (torch.where(reach.nothing, 0.0, value) for value in (p, gamma))
-    return tuple(torch.where(reach.spoilt, math.nan, value) for value in (p, gamma))  # type: ignore[return-value]
+    ends = []
+    for value, there in ((p, end_p), (gamma, end)):
+        value = torch.where(reach.nothing, 0.0, torch.where(reach.within, value, there))
+        ends.append(torch.where(reach.spoilt, math.nan, value))
+    return ends[0], ends[1]
 
 
 class _Normalize(torch.autograd.Function):
