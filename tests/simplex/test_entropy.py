@@ -207,6 +207,17 @@ def test_second_derivatives_at_peaks_and_masks():
     close(first[0].sum(-1)[0].item(), 0.0, 1e-12)  # a shift changes nothing
 
 
+def test_forward_mode_under_a_mask_is_reverse_mode():
+    x, h = torch.tensor([0.0, -1, -INF, 2, -INF], dtype=F64), torch.tensor(0.6, dtype=F64)
+    for jacobian in (torch.func.jacfwd, torch.func.jacrev):
+        by_x, by_h = jacobian(lambda *a: entropy_normalize(*a).probs, argnums=(0, 1))(x, h)
+        assert by_x.isfinite().all()
+        torch.testing.assert_close(by_x.sum(-1), torch.zeros(5, dtype=F64), rtol=0, atol=1e-14)
+        wide = torch.func.jacrev(lambda x: entropy_normalize(x, h).probs)(x[[0, 1, 3]])
+        torch.testing.assert_close(by_x[[0, 1, 3]][:, [0, 1, 3]], wide, rtol=1e-11, atol=1e-14)
+        assert by_h[2] == 0
+
+
 def test_of_two_entries_only_the_target_decides():
     x = torch.tensor([0.3, -1.1], dtype=F64, requires_grad=True)
     probs = entropy_normalize(x, 0.5).probs
@@ -279,6 +290,7 @@ def test_a_zero_probability_does_no_harm_to_gradients():
 def test_what_is_no_distribution_is_refused():
     for wrong, words in (
         (torch.tensor([0.5, 0.2]), "p must sum to 1"),
+        (torch.tensor([[0.5, 0.5], [0.5, 0.2]]), r"p must sum to 1 along dim, got a sum of 0\.6999"),
         (torch.tensor([2.0, -1.0]), r"p must be in \[0, 1\], .*logits="),
     ):
         with pytest.raises(ValueError, match=words):
