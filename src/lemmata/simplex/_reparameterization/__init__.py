@@ -1,4 +1,4 @@
-r"""Probabilities as the argmax of scores plus noise: softmax, probit and their kin, and how to draw from them.
+r"""Softmax, probit and their kin: how often each score is the largest once noise is added, and draws.
 
 With scores :math:`\mu` and independent noise :math:`\varepsilon_i` of one law,
 
@@ -10,7 +10,8 @@ What holds for every function here:
 * Tensors are float64, float32, bfloat16 or float16; other types raise TypeError. Half types are computed, and
   their noise is drawn, in float32. Autocast changes nothing.
 * ``-inf`` is masked: probability 0, gradient 0. A row of nothing else gives zeros with gradient 0 (and no
-  class, -1, where one is drawn). Entries at ``inf`` share the row equally, with gradient 0. NaN spoils its row.
+  class, -1, where one is drawn). Entries at ``inf`` share the row equally, with gradient 0. NaN spoils its
+  row.
 * Arguments are never modified. Random functions take a ``generator``, else torch's own.
 
 Source: Su, kexue.fm 9085 (2022).

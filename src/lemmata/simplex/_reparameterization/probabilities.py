@@ -59,8 +59,8 @@ def perturbed_argmax_prob(
         ValueError: no entry along ``dim``; an unknown noise or method; ``"closed"`` where there is no closed
             form, or for more than 16 entries.
 
-    Source: Su, kexue.fm 9085 (2022); Yellott, "The relationship between Luce's choice axiom, Thurstone's theory
-    of comparative judgment, and the double exponential distribution", J. Math. Psychology 15 (1977);
+    Source: Su, kexue.fm 9085 (2022); Yellott, "The relationship between Luce's choice axiom, Thurstone's
+    theory of comparative judgment, and the double exponential distribution", J. Math. Psychology 15 (1977);
     Alptekinoglu and Semple, "The exponomial choice model", Operations Research 64 (2016).
 
     Example:
@@ -118,7 +118,7 @@ def _integrated(d: Tensor, on: Tensor, noise: str) -> Tensor:
 
 
 def _telescope(d: Tensor, on: Tensor) -> Tensor:
-    """Of sorted scores p_i = sum over k >= i of (G_k - G_(k+1)) / k, where log G_k = k d_k - d_1 - ... - d_k."""
+    """Sorted, p_i = sum over k >= i of (G_k - G_(k+1)) / k, where log G_k = k d_k - d_1 - ... - d_k."""
     d, order = torch.where(on, d, -(torch.finfo(d.dtype).max ** 0.5)).sort(-1, descending=True)
     k = torch.arange(1, d.shape[-1] + 1, dtype=d.dtype, device=d.device)
     change = k[:-1] * d.diff(dim=-1)  # log G_(k+1) - log G_k

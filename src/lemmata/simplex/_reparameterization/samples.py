@@ -22,7 +22,7 @@ def sample_argmax(
     generator: torch.Generator | None = None,
     dim: int = -1,
 ) -> Tensor:
-    r"""Draws of :math:`\arg\max_i(\mu_i+\varepsilon_i)`, with the probabilities :func:`perturbed_argmax_prob`.
+    r"""Draws of :math:`\arg\max_i(\mu_i+\varepsilon_i)`; :func:`perturbed_argmax_prob` says how often each.
 
     Implements :prf:ref:`reparameterization-integral`.
 
@@ -52,9 +52,9 @@ def sample_argmax(
     check.choice("noise", noise, NOISES)
     num_samples = check.at_least("num_samples", num_samples)
     check.generator("generator", generator)
-    x = logits.detach().movedim(dim, -1)
+    x = logits.detach().movedim(dim, -1).to(compute_dtype(logits))
     peak = x.amax(-1, keepdim=True)
-    d = above(x, peak).to(compute_dtype(x))
+    d = above(x, peak)
     epsilon = _noise(noise, d.expand(num_samples, *d.shape), generator)
     best = (d + epsilon).argmax(-1)  # (num_samples, ...)
     nowhere = (peak == -math.inf) | peak.isnan()
@@ -69,7 +69,7 @@ def gumbel_softmax(
     generator: torch.Generator | None = None,
     dim: int = -1,
 ) -> Tensor:
-    r"""A softened draw from softmax that gradients pass through: :math:`\operatorname{softmax}((\mu+g)/\tau)`.
+    r"""A softened draw from softmax that has gradients: :math:`\operatorname{softmax}((\mu+g)/\tau)`.
 
     For :math:`\tau\to0` it is a one-hot draw with the probabilities :math:`p=\operatorname{softmax}(\mu)`. At
     any other temperature its mean is not p, and on the way to 1/n it need not even be monotone.
@@ -92,8 +92,8 @@ def gumbel_softmax(
         TypeError: ``logits`` not floating point, ``tau`` not a number, no generator.
         ValueError: no entry along ``dim``; ``tau`` not positive and finite.
 
-    Source: Jang, Gu and Poole, "Categorical reparameterization with Gumbel-softmax", ICLR (2017); Maddison, Mnih
-    and Teh, "The concrete distribution", ICLR (2017).
+    Source: Jang, Gu and Poole, "Categorical reparameterization with Gumbel-softmax", ICLR (2017); Maddison,
+    Mnih and Teh, "The concrete distribution", ICLR (2017).
 
     Example:
         >>> g = torch.Generator().manual_seed(0)
@@ -105,8 +105,8 @@ def gumbel_softmax(
     if tau == math.inf:
         raise ValueError(f"tau must be finite, got {tau}")
     check.generator("generator", generator)
-    x = logits.movedim(dim, -1)
-    d = above(x, x.amax(-1, keepdim=True).detach()).to(compute_dtype(x))
+    x = logits.movedim(dim, -1).to(compute_dtype(logits))
+    d = above(x, x.amax(-1, keepdim=True).detach())
     noisy = d + _noise("gumbel", d, generator)
     noisy = above(noisy, noisy.amax(-1, keepdim=True).detach())
     limit = torch.finfo(d.dtype).max / 4
@@ -119,8 +119,8 @@ def gumbel_softmax(
 
 
 def _noise(name: str, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return NOISES[name].draw(
-        lambda: torch.empty(like.shape, dtype=like.dtype, device=like.device).exponential_(
-            generator=generator
-        )
-    )
+    def exponential() -> Tensor:  # torch makes none that is 0
+        empty = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+        return empty.exponential_(generator=generator)
+
+    return NOISES[name].draw(exponential)
