@@ -1,7 +1,7 @@
 """Simplex: from scores to probabilities.
 
-Softmax turns any scores into probabilities, and is one of many maps that do. This part states each as what it
-maximises or approximates. Of each it asks which entries become exactly 0, what its Jacobian is, and which
+Softmax turns any scores into probabilities, and is one of many maps that do. This part states each as what
+it maximises or approximates. Of each it asks which entries become exactly 0, what its Jacobian is, and which
 loss has the difference of two probabilities for its gradient.
 """
 

@@ -10,7 +10,7 @@ What holds for every function here:
 * Tensors are float64, float32, bfloat16 or float16; other types raise TypeError. Half types are computed and
   summed in float32. The output has the dtype of the scores. Autocast changes nothing.
 * ``-inf`` is masked: probability 0, gradient 0. A row of nothing else gives zeros with gradient 0, where
-  ``torch.softmax`` gives NaN. Entries at ``inf`` share the row equally, with gradient 0. NaN makes its row NaN.
+  ``torch.softmax`` gives NaN. Entries at ``inf`` share the row equally, with gradient 0. NaN makes a row NaN.
 * Arguments are never modified. Derivatives of any order, ``torch.func`` and ``torch.compile(fullgraph=True)``
   work.
 * Values are checked (ValueError) on the CPU only, and not while compiling or under ``torch.func``: reading

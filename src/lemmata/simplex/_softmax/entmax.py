@@ -18,11 +18,11 @@ def entmax(x: Tensor, *, alpha: float = 1.5, dim: int = -1) -> Tensor:
     .. math:: p = \operatorname*{arg\,max}_{p\ge0,\ \sum p=1}\ \langle p, x\rangle
                 + \frac{1-\sum_i p_i^\alpha}{\alpha(\alpha-1)}
 
-    At 1 it is softmax, at 2 the projection onto the simplex. Above 1 entries far below the largest are exactly
-    0, and all but one are where that leads by :math:`1/(\alpha-1)`. With :math:`s_i = p_i^{2-\alpha}` on the
-    support, 0 elsewhere, the Jacobian is :math:`\operatorname{diag}s - ss^\top/\sum s`. Nothing but the
-    probabilities is kept for backward, and on the CPU time beyond one read and one write is spent on
-    candidates for the support alone.
+    At 1 it is softmax, at 2 the projection onto the simplex. Above 1 entries far below the largest are
+    exactly 0, and all others are where one leads by :math:`1/(\alpha-1)`. The Jacobian is
+    :math:`\operatorname{diag}s - ss^\top/\sum s` with :math:`s_i = p_i^{2-\alpha}` on the support, 0
+    elsewhere; nothing but the probabilities is kept for backward. On the CPU time beyond one read and one
+    write is spent on candidates for the support alone.
 
     Implements :prf:ref:`softmax-problem`, :prf:ref:`softmax-jacobian`, :prf:ref:`softmax-newton`.
 

@@ -32,7 +32,7 @@ def entmax_loss(
 
     It is convex in x, at least 0, and 0 exactly where p = q. For a label and alpha > 1 it is 0 as soon as its
     score leads by :math:`1/(\alpha-1)`. At alpha = 1 and a label it is ``F.cross_entropy``; of soft labels it
-    is the divergence :math:`\mathrm{KL}(q\,\|\,p)`, which is less than ``F.cross_entropy`` by the entropy of q.
+    is the divergence :math:`\mathrm{KL}(q\,\|\,p)`, ``F.cross_entropy`` less the entropy of q.
 
     Implements :prf:ref:`softmax-loss`, :prf:ref:`softmax-gradient`.
 
@@ -99,7 +99,7 @@ def am_softmax_loss(
         reduction: as in :func:`entmax_loss`.
         ignore_index: as in :func:`entmax_loss`.
 
-    Source: Wang, Cheng, Liu and Liu, "Additive margin softmax for face verification", arXiv:1801.05599 (2018).
+    Source: Wang et al., "Additive margin softmax for face verification", arXiv:1801.05599 (2018).
 
     Example:
         >>> am_softmax_loss(torch.tensor([0.5, 0.3, 0.1]), torch.tensor(0), margin=0.2, scale=10.0)
@@ -131,7 +131,8 @@ def _of_classes(
     check.index("target", target)
     check.shape("target", target, input.shape[:-1])
     counts = target != ignore_index
-    _check_classes(target, counts, ignore_index, input.shape[-1])
+    if readable(target):
+        check.within("target", target[counts], input.shape[-1])
     x = input.to(compute_dtype(input)).masked_fill(~counts.unsqueeze(-1), 0.0)
     place = torch.where(counts, target, 0).unsqueeze(-1)
     if margin:
@@ -158,7 +159,7 @@ def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _at_the_ends(rows: Tensor, peak: Tensor) -> Tensor:
     """Losses without what rounding leaves below 0; of a row of -inf, inf."""
-    return torch.where(peak == -math.inf, math.inf, rows + (rows.clamp(min=0) - rows).detach())
+    return torch.where(peak == -math.inf, math.inf, rows - rows.clamp(max=0).detach())
 
 
 def _conjugate(u: Tensor, a: float) -> Tensor:
@@ -203,11 +204,6 @@ def _entropy(p: Tensor, a: float) -> Tensor:
 def _check_scores(input: Tensor) -> None:
     check.scores("input", input)
     check.axis("input", input, -1)
-
-
-def _check_classes(target: Tensor, counts: Tensor, ignore_index: int, classes: int) -> None:
-    if readable(target) and target.numel():
-        check.within("target", target[counts], classes)
 
 
 def _check_soft(target: Tensor, input: Tensor) -> None:

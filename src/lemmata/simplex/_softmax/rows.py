@@ -12,12 +12,12 @@ from torch import Tensor
 
 from lemmata._torch import apply, batch_first, is_wrapped, readable
 from lemmata.numerics.infinite import above
-from lemmata.numerics.precision import compute_dtype
-from lemmata.simplex._softmax.threshold import largest, newton, weights
+from lemmata.numerics.precision import compute_dtype, no_autocast
+from lemmata.simplex._softmax.threshold import between, largest, newton, shared
 
 __all__ = ["entmax_rows"]
 
-BLOCK = 2**20  # entries whose candidates fit a cache
+BLOCK = 2**20  # entries; what is done to candidates alone needs no cache
 FEW = 64  # below this many entries there is nothing to leave out
 
 
@@ -27,17 +27,14 @@ def entmax_rows(x: Tensor, a: float) -> Tensor:
 
 
 class _Entmax(torch.autograd.Function):
-    """The probabilities, which are all that backward needs, and the largest score: where it is infinite, 0."""
+    """The probabilities, and whether a row has a slope: all that backward needs."""
 
     @staticmethod
     def forward(x, a):
         if not readable(x) or x.numel() == 0:
             return _plain(x, a)
-        rows = x.reshape(-1, x.shape[-1])
-        p, peak = torch.empty_like(rows), torch.empty_like(rows[:, :1])
-        for at in _blocks(rows):
-            p[at], peak[at] = _by_candidates(rows[at], a) if a > 0 else _plain(rows[at], a)
-        return p.view(x.shape), peak.view(*x.shape[:-1], 1)
+        with no_autocast(x):
+            return (_softmax(x) if a == 0 else _by_blocks(x, a)) or _plain(x, a)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -47,14 +44,14 @@ class _Entmax(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g, _):
-        p, peak = ctx.saved_tensors
+        p, live = ctx.saved_tensors
         if torch.is_grad_enabled() or not readable(p) or is_wrapped(g) or g.numel() == 0:
-            return _slope(p, peak, g, ctx.a), None
-        n = p.shape[-1]
-        flat, dx = (p.reshape(-1, n), peak.reshape(-1, 1), g.reshape(-1, n)), torch.empty_like(g)
-        for at in _blocks(flat[0]):
-            dx.view(-1, n)[at] = _slope_by_candidates(*(whole[at] for whole in flat), ctx.a)
-        return dx, None
+            return _slope(p, live, g, ctx.a), None
+        p, live, g, shape = _as_rows(p), _as_rows(live), _as_rows(g), p.shape
+        dx = torch.empty_like(p)
+        for at in _blocks(p):
+            _slope_by_candidates(p[at], live[at], g[at], ctx.a, dx[at])
+        return dx.view(shape), None
 
     @staticmethod
     def vmap(info, in_dims, x, a):
@@ -68,16 +65,12 @@ def _plain(x: Tensor, a: float) -> tuple[Tensor, Tensor]:
     if a == 0:
         p = torch.softmax(u, -1)
     else:
-        P = largest(u.detach(), a)
+        P = root = largest(u.detach(), a)
         for _ in range(2):  # one step from the root has the first derivative of P, two have the first three
             P = newton(u, P, a)
-        p = _shared(u, P, a)
-    return _at_the_ends(p, peak).to(x.dtype), peak
-
-
-def _shared(u: Tensor, P: Tensor, a: float) -> Tensor:
-    r = weights(u, P, a)[0]
-    return r / r.sum(-1, keepdim=True)
+        p = shared(u, P, a)
+        p = p if a <= 1 else p + (between(u, root, a) - p).detach()
+    return _at_the_ends(p, peak).to(x.dtype), peak.abs() != math.inf
 
 
 def _at_the_ends(p: Tensor, peak: Tensor) -> Tensor:
@@ -85,17 +78,24 @@ def _at_the_ends(p: Tensor, peak: Tensor) -> Tensor:
     return torch.where(peak == -math.inf, 0.0, torch.where(peak.isnan(), math.nan, p))
 
 
-def _slope(p: Tensor, peak: Tensor, g: Tensor, a: float) -> Tensor:
+def _slope(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
     """J g = s (g - <s, g> / sum s), s = p^(1-a) on the support, in differentiable operations."""
     dtype = compute_dtype(p)
-    live = peak.abs() != math.inf
     on = ~(p <= 0) & live
     s = torch.where(on, torch.where(on, p, 1.0).to(dtype).pow(1 - a), 0.0)
     g = torch.where(on, g, 0.0).to(dtype)
     if a > 1:  # one s may be far above all others: what it does to itself is what they do to it
         g = g - g.gather(-1, s.detach().argmax(-1, keepdim=True))
     total = torch.where(live, s.sum(-1, keepdim=True), 1.0)
-    return (s * (g - (s * g).sum(-1, keepdim=True) / total)).to(p.dtype)
+    slope = (s * (g - (s * g).sum(-1, keepdim=True) / total)).to(p.dtype)
+    return torch.where(p.isnan(), p, slope)  # NaN to the power 0 is 1
+
+
+def _softmax(x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """torch's, which is NaN where a largest score is infinite; then None."""
+    p = torch.softmax(x, -1)
+    ends = p[..., :1]
+    return None if ends.isnan().any() else (p, torch.ones_like(ends, dtype=torch.bool))
 
 
 # --------------------------------------------------------------------------- candidates
@@ -109,29 +109,55 @@ class _Groups(NamedTuple):
     size: int
 
 
-def _by_candidates(x: Tensor, a: float) -> tuple[Tensor, Tensor]:
+def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, Tensor] | None:
+    """What _Entmax gives; None where an entry is inf or NaN."""
+    rows = _as_rows(x)
+    p, live = torch.empty_like(rows), rows.new_empty(len(rows), 1, dtype=torch.bool)
+    for at in _blocks(rows):
+        groups = _groups(rows[at])
+        tops = torch.cat([groups.top, groups.rest], -1)
+        peak = tops.amax(-1, keepdim=True)
+        if not (peak < math.inf).all():
+            return None
+        _by_candidates(rows[at], groups, _below(tops, peak), peak, a, p[at])
+        live[at] = peak != -math.inf
+    return p.view(x.shape), live.view(*x.shape[:-1], 1)
+
+
+def _by_candidates(x: Tensor, groups: _Groups, tops: Tensor, peak: Tensor, a: float, out: Tensor) -> None:
+    near = torch.finfo(tops.dtype).eps ** 0.5 / 8  # the next step is about that squared
+    P = largest(tops, a, near=0.1) * (1 + near**2)
+    places = _places(x.shape[-1], groups, tops[:, : groups.top.shape[-1]] >= -P.pow(a) / a)
+    u = _below(x if places is None else x.gather(-1, places), peak)
+    P = largest(u, a, P, near)
+    p = _at_the_ends(shared(u, P, a) if a <= 1 else between(u, P, a), peak).to(x.dtype)
+    out.copy_(p) if places is None else out.zero_().scatter_(-1, places, p)
+
+
+def _below(x: Tensor, peak: Tensor) -> Tensor:
     dtype = compute_dtype(x)
-    groups = _groups(x)
-    tops = torch.cat([groups.top, groups.rest], -1)
-    peak = tops.amax(-1, keepdim=True)
-    u = above(tops.to(dtype), peak.to(dtype))
-    P = largest(u, a, looks=True)
-    P = P * (1 + 8 * torch.finfo(dtype).eps)  # no less than that of the tops, whose rounding it is
-    bound = -P.pow(a) / a
-    places = _places(x, groups, (u[:, : groups.top.shape[-1]] > bound))
-    chosen = x if places is None else x.gather(-1, places)
-    u = above(chosen.to(dtype), peak.to(dtype))
-    p = _at_the_ends(_shared(u, largest(u, a, P, looks=True), a), peak).to(x.dtype)
-    return (p if places is None else torch.zeros_like(x).scatter_(-1, places, p)), peak
+    return x.to(dtype) - peak.to(dtype).clamp(min=torch.finfo(dtype).min)
 
 
-def _slope_by_candidates(p: Tensor, peak: Tensor, g: Tensor, a: float) -> Tensor:
+def _slope_by_candidates(p: Tensor, live: Tensor, g: Tensor, a: float, out: Tensor) -> None:
     groups = _groups(p)
-    places = _places(p, groups, groups.top > 0)
+    places = _places(p.shape[-1], groups, groups.top > 0) if a > 0 else None
     if places is None:
-        return _slope(p, peak, g, a)
-    dx = _slope(p.gather(-1, places), peak, g.gather(-1, places), a)
-    return torch.zeros_like(p).scatter_(-1, places, dx)
+        out.copy_(_slope_of_finite(p, live, g, a))
+    else:
+        dx = _slope_of_finite(p.gather(-1, places), live, g.gather(-1, places), a)
+        out.zero_().scatter_(-1, places, dx)
+
+
+def _slope_of_finite(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
+    """_slope in fewer passes, where all is finite."""
+    dtype = compute_dtype(p)
+    wide, g = p.to(dtype), g.to(dtype)
+    s = wide.pow(1 - a) if a < 1 else (wide > 0).to(dtype)
+    mean = torch.linalg.vecdot(s, g).unsqueeze(-1) / s.sum(-1, keepdim=True)
+    if a > 1 or not (mean.isfinite() & live).all():
+        return _slope(p, live, g, a)
+    return (g - mean).mul_(s).to(p.dtype)
 
 
 def _groups(x: Tensor) -> _Groups:
@@ -142,16 +168,20 @@ def _groups(x: Tensor) -> _Groups:
     return _Groups(body.amax(-2), x[:, size * apart :], size)
 
 
-def _places(x: Tensor, groups: _Groups, chosen: Tensor) -> Tensor | None:
+def _places(n: int, groups: _Groups, chosen: Tensor) -> Tensor | None:
     """Where the entries of the chosen groups are, and the rest of the row; None where that is most of it."""
-    n, (top, rest, size) = x.shape[-1], groups
+    top, rest, size = groups
     most = int(chosen.sum(-1).max())
     if size == 1 or 2 * most * size > n:
         return None
     group = top.topk(most, -1, sorted=False).indices
     entries = group.unsqueeze(-1) + torch.arange(size) * top.shape[-1]
-    ends = torch.arange(n - rest.shape[-1], n).expand(len(x), -1)
+    ends = torch.arange(n - rest.shape[-1], n).expand(len(top), -1)
     return torch.cat([entries.flatten(1), ends], -1)
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    return x.reshape(-1, x.shape[-1])
 
 
 def _blocks(rows: Tensor) -> list[slice]:

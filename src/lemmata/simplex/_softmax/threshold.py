@@ -13,18 +13,22 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["largest", "newton", "weights"]
+__all__ = ["between", "largest", "newton", "shared", "weights"]
 
-ROUNDS = 24  # of Newton, where nobody looks whether it has ended; see test_newton_ends_soon
+ROUNDS = 20  # of Newton, where nobody looks whether it has ended; see test_newton_ends_soon
+FAR = 1e18  # farther below the largest nothing is in the support, nor within rounding of softmax
 
 
 def weights(u: Tensor, P: Tensor, a: float) -> tuple[Tensor, Tensor]:
     """r and r^(1-a), both 0 off the support, where no derivative is NaN."""
-    q = a * u * P.pow(-a).clamp(max=torch.finfo(P.dtype).max)
+    q = u.clamp(min=-FAR) * (a * P.pow(-a)).clamp(max=torch.finfo(P.dtype).max)
+    if a in (0.5, 1):
+        d = (q + 1).clamp(min=0)
+        return (d.square(), d) if a == 0.5 else (d, (d > 0).to(d.dtype))
     on = q > -1
-    if a >= 0.25:  # the power of 1 + q costs at most 4 roundings, and 2, 1 and 1/2 are no powers to torch
+    if a >= 0.25:  # here a power of 1 + q costs at most 4 roundings
         d = torch.where(on, 1 + q, 1.0)
-        r, s = d.pow(1 / a), d.pow((1 - a) / a)
+        r, s = d.pow(1 / a), d.pow(1 / a - 1)
     else:
         log = torch.log1p(torch.where(on, q, 0.0)) / a
         r, s = log.exp(), ((1 - a) * log).exp()
@@ -43,22 +47,21 @@ def newton(u: Tensor, P: Tensor, a: float) -> Tensor:
     return P * (torch.log1p(-part) / a).exp()
 
 
-def largest(u: Tensor, a: float, start: Tensor | None = None, looks: bool = False) -> Tensor:
-    """P of each row, as ``(..., 1)``.
+def largest(u: Tensor, a: float, start: Tensor | None = None, near: float | None = None) -> Tensor:
+    """P of each row, as ``(..., 1)``, or for a <= 1 a number that is no less.
 
     Args:
         u: scores ``(..., n)``, at most 0, and 0 for at least one in a row.
         a: alpha - 1, positive.
         start: no less than P, where something better than 1 is known.
-        looks: whether to end as soon as no row moves.
+        near: end with a step that is smaller in each row (of P; NaN ends it); None: nobody looks.
     """
     P = torch.ones_like(u[..., :1]) if start is None else start
     if a > 1:  # the slope is infinite where an entry joins the support
         return _halved(u, P, a)
-    near = 4 * torch.finfo(u.dtype).eps
     for _ in range(ROUNDS):
         before, P = P, newton(u, P, a)
-        if looks and not (before - P > near * P).any():  # NaN ends it
+        if near is not None and not (before - P > near * P).any():
             break
     return P
 
@@ -70,3 +73,20 @@ def _halved(u: Tensor, high: Tensor, a: float) -> Tensor:
         less = middle * weights(u, middle, a)[0].sum(-1, keepdim=True) < 1
         low, high = torch.where(less, middle, low), torch.where(less, high, middle)
     return high
+
+
+def shared(u: Tensor, P: Tensor, a: float) -> Tensor:
+    """The probabilities, whose sum is 1 whatever P is."""
+    r = weights(u, P, a)[0]
+    return r / r.sum(-1, keepdim=True)
+
+
+def between(u: Tensor, P: Tensor, a: float) -> Tensor:
+    """The probabilities for a > 1, where P and the number before it may have sums far above and below 1.
+
+    An entry that joins the support does so with infinite slope. What is between belongs to such entries.
+    """
+    before = P * (1 - 2 * torch.finfo(P.dtype).eps)
+    low, high = (at * weights(u, at, a)[0] for at in (before, P))
+    missing, jump = 1 - low.sum(-1, keepdim=True), (high - low).sum(-1, keepdim=True)
+    return low + (missing / jump).clamp(0, 1) * (high - low)

@@ -14,7 +14,7 @@ __all__ = ["topk_softmax"]
 def topk_softmax(x: Tensor, k: int, *, dim: int = -1) -> Tensor:
     r"""Softmax over the k largest entries; all others are 0, with gradient 0.
 
-    Entries that tie for the last place *all* stay in, so that no order of the entries matters: more than k may
+    Entries that tie for the last place *all* stay in, so that their order does not matter: more than k may
     share. It jumps where two entries change places. A class that is out has no gradient to come back by.
 
     Implements :prf:ref:`softmax-topk`.
