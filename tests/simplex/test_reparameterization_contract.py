@@ -33,7 +33,9 @@ def soft(hard):
 ROWS = [
     Row(perturbed_argmax_prob, rows("normal"), "normal", points=POINTS, wrong=DIM),
     *(
-        Row(perturbed_argmax_prob, rows(noise), noise, points=POINTS, programs=noise in ("laplace", "uniform"))
+        Row(
+            perturbed_argmax_prob, rows(noise), noise, points=POINTS, programs=noise in ("laplace", "uniform")
+        )
         for noise in ("gumbel", "logistic", "laplace", "uniform", "exponential", "neg_gumbel")
     ),
     Row(perturbed_argmax_prob, rows("neg_exponential"), "neg_exponential", points=POINTS),

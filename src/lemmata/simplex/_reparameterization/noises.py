@@ -57,7 +57,7 @@ def _neg_gumbel_log_cdf(x: Tensor) -> Tensor:
 
 
 def _neg_gumbel_hazard(x: Tensor) -> Tensor:
-    return _below(x, 4.5, lambda x: x.exp() / torch.expm1(x.exp()))
+    return _below(x, 4.5, lambda x: torch.exp(x - x.exp()) / -torch.expm1(-x.exp()))
 
 
 def _laplace_log_cdf(x: Tensor) -> Tensor:

@@ -103,7 +103,7 @@ def _rows(x: Tensor, noise: str, method: str) -> Tensor:
         p = _over_subsets(d, on, noise)
     else:
         p = _integrated(d, on, noise)
-    p = torch.where(peak == -math.inf, 0.0, p)
+    p = torch.where(peak == -math.inf, 0.0, p.clamp(max=1.0))
     return torch.where(peak.isnan(), math.nan, p)
 
 

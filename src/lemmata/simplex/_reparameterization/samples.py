@@ -106,16 +106,16 @@ def gumbel_softmax(
         raise ValueError(f"tau must be finite, got {tau}")
     check.generator("generator", generator)
     x = logits.movedim(dim, -1).to(compute_dtype(logits))
-    d = above(x, x.amax(-1, keepdim=True).detach())
+    peak = x.amax(-1, keepdim=True).detach()
+    d = above(x, peak)
     noisy = d + _noise("gumbel", d, generator)
-    noisy = above(noisy, noisy.amax(-1, keepdim=True).detach())
-    limit = torch.finfo(d.dtype).max / 4
-    y = entmax(torch.where(noisy == -math.inf, noisy, (noisy / tau).clamp(min=-limit)), alpha=1.0)
+    gap = above(noisy, noisy.amax(-1, keepdim=True).detach())
+    far = torch.finfo(d.dtype).max / 4
+    y = entmax(torch.where(gap == -math.inf, gap, (gap / tau).clamp(min=-far)), alpha=1.0)
     if hard:
-        chosen = torch.zeros_like(y).scatter(-1, noisy.argmax(-1, keepdim=True), 1.0)
-        there = y.detach().sum(-1, keepdim=True) > 0
-        y = torch.where(there, chosen + (y - y.detach()), y)
-    return y.to(logits.dtype).movedim(-1, dim)
+        chosen = torch.zeros_like(y).scatter(-1, gap.argmax(-1, keepdim=True), 1.0)
+        y = torch.where(y.isnan(), y, chosen + (y - y.detach()))
+    return torch.where(peak == -math.inf, 0.0, y).to(logits.dtype).movedim(-1, dim)
 
 
 def _noise(name: str, like: Tensor, generator: torch.Generator | None) -> Tensor:
