@@ -65,7 +65,7 @@ def perturbed_argmax_prob(
 
     Example:
         >>> perturbed_argmax_prob(torch.tensor([1.0, 0.0, -1.0]))
-        tensor([0.7288, 0.2244, 0.0469])
+        tensor([0.7288, 0.2241, 0.0472])
         >>> perturbed_argmax_prob(torch.tensor([1.0, 0.0, -math.inf]), noise="logistic")
         tensor([0.6613, 0.3387, 0.0000])
         >>> perturbed_argmax_prob(torch.tensor([0.5, -0.6, -0.8]), noise="uniform")

@@ -8,6 +8,7 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata.numerics.infinite import above
 from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.top_k import ROOM
 from lemmata.simplex._reparameterization.noises import NOISES
 from lemmata.simplex._softmax.entmax import entmax
 
@@ -110,8 +111,9 @@ def gumbel_softmax(
     d = above(x, peak)
     noisy = d + _noise("gumbel", d, generator)
     gap = above(noisy, noisy.amax(-1, keepdim=True).detach())
-    far = torch.finfo(d.dtype).max / 4
-    y = entmax(torch.where(gap == -math.inf, gap, (gap / tau).clamp(min=-far)), alpha=1.0)
+    info = torch.finfo(d.dtype)
+    scaled = (gap / min(max(tau, info.tiny * ROOM), info.max)).clamp(min=-info.max / 4)
+    y = entmax(torch.where(gap == -math.inf, gap, scaled), alpha=1.0)
     if hard:
         chosen = torch.zeros_like(y).scatter(-1, gap.argmax(-1, keepdim=True), 1.0)
         y = torch.where(y.isnan(), y, chosen + (y - y.detach()))
