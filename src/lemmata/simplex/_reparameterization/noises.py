@@ -1,6 +1,7 @@
-"""Eight laws of noise: logarithm of the distribution function F, reversed hazard h = F'/F, and draws.
+"""Eight laws of noise: what is needed of the distribution function F, and draws.
 
-``log_cdf`` and ``hazard`` take x of the support, or above it. Neither makes a derivative NaN.
+Each law is a function of x that gives log F and the reversed hazard h = F'/F, for x in the support or
+above it. Neither makes a derivative NaN.
 """
 
 import math
@@ -13,83 +14,73 @@ from torch import Tensor
 
 __all__ = ["NOISES", "Noise"]
 
-LOG_2 = math.log(2)
 LEAST = 1e-9  # of what is divided by, where a piece of no length has its nodes
+Pair = tuple[Tensor, Tensor]
+Source = Callable[[], Tensor]  # of independent exponentials
 
 
 class Noise(NamedTuple):
-    """A law of noise; ``draw`` makes it out of two independent exponentials that are given by a function."""
+    """A law, and how to draw from it by one or two exponentials."""
 
-    log_cdf: Callable[[Tensor], Tensor]
-    hazard: Callable[[Tensor], Tensor]
-    draw: Callable[[Callable[[], Tensor]], Tensor]
-
-
-def _below(x: Tensor, limit: float, value: Callable[[Tensor], Tensor]) -> Tensor:
-    """value(x), and 0 above a limit at which it is nearly that."""
-    there = x < limit
-    return torch.where(there, value(torch.where(there, x, 0.0)), 0.0)
+    law: Callable[[Tensor], Pair]
+    draw: Callable[[Source], Tensor]
 
 
-def _tail(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the normal law beyond |x|: what multiplies exp(-x^2 / 2), and that."""
+def gumbel(x: Tensor) -> Pair:
+    h = torch.exp(-x)
+    return -h, h
+
+
+def normal(x: Tensor) -> Pair:
     a = torch.where(x < 0, -x, x) / math.sqrt(2)  # the slope of abs is 0 at 0
-    return torch.special.erfcx(a) / 2, torch.exp(-a * a)
+    ratio, bell = torch.special.erfcx(a) / 2, torch.exp(-a * a)  # their product is the tail beyond |x|
+    log_cdf = torch.where(x < 0, ratio.log() - a * a, torch.log1p(-ratio * bell))
+    return log_cdf, torch.where(x < 0, 1 / ratio, bell / (1 - ratio * bell)) / math.sqrt(2 * math.pi)
 
 
-def _normal_log_cdf(x: Tensor) -> Tensor:
-    ratio, bell = _tail(x)
-    return torch.where(x < 0, ratio.log() - x * x / 2, torch.log1p(-ratio * bell))
+def logistic(x: Tensor) -> Pair:
+    return F.logsigmoid(x), torch.sigmoid(-x)
 
 
-def _normal_hazard(x: Tensor) -> Tensor:
-    ratio, bell = _tail(x)
-    return torch.where(x < 0, 1 / ratio, bell / (1 - ratio * bell)) / math.sqrt(2 * math.pi)
+def laplace(x: Tensor) -> Pair:
+    tail = torch.exp(-x.abs()) / 2
+    left = x < 0
+    return torch.where(left, x - math.log(2), torch.log1p(-tail)), torch.where(left, 1.0, tail / (1 - tail))
 
 
-def _normal(exponential: Callable[[], Tensor]) -> Tensor:
-    """Box and Muller: a radius, whose square is twice an exponential, and an angle."""
+def neg_gumbel(x: Tensor) -> Pair:
+    inside = x < 4.5  # beyond it F is 1 to the last digit, in every dtype
+    w = torch.where(inside, x, 0.0).exp()
+    cdf = -torch.expm1(-w)
+    return torch.where(inside, cdf.log(), 0.0), torch.where(inside, w * torch.exp(-w) / cdf, 0.0)
+
+
+def uniform(x: Tensor) -> Pair:
+    inside = x.clamp(LEAST, 1.0)
+    return inside.log(), torch.where(x < 1, 1 / inside, 0.0)
+
+
+def exponential(x: Tensor) -> Pair:
+    cdf = -torch.expm1(-x)
+    return cdf.log(), torch.exp(-x) / cdf
+
+
+def neg_exponential(x: Tensor) -> Pair:
+    return x.clamp(max=0.0), (x < 0).to(x.dtype)
+
+
+def box_muller(exponential: Source) -> Tensor:
+    """A normal number: a radius, whose square is twice an exponential, and an angle."""
     return (2 * exponential()).sqrt() * torch.cos(2 * math.pi * torch.exp(-exponential()))
 
 
-def _neg_gumbel_log_cdf(x: Tensor) -> Tensor:
-    return _below(x, 4.5, lambda x: torch.log(-torch.expm1(-x.exp())))
-
-
-def _neg_gumbel_hazard(x: Tensor) -> Tensor:
-    return _below(x, 4.5, lambda x: torch.exp(x - x.exp()) / -torch.expm1(-x.exp()))
-
-
-def _laplace_log_cdf(x: Tensor) -> Tensor:
-    return torch.where(x < 0, x - LOG_2, torch.log1p(-torch.exp(-x.abs()) / 2))
-
-
-def _laplace_hazard(x: Tensor) -> Tensor:
-    tail = torch.exp(-x.abs()) / 2
-    return torch.where(x < 0, 1.0, tail / (1 - tail))
-
-
 NOISES = {
-    "gumbel": Noise(
-        lambda x: -torch.exp(-x), lambda x: torch.exp(-x), lambda exponential: -exponential().log()
-    ),
-    "normal": Noise(_normal_log_cdf, _normal_hazard, _normal),
-    "logistic": Noise(
-        F.logsigmoid, lambda x: torch.sigmoid(-x), lambda exponential: (exponential() / exponential()).log()
-    ),
-    "laplace": Noise(_laplace_log_cdf, _laplace_hazard, lambda exponential: exponential() - exponential()),
-    "uniform": Noise(
-        lambda x: torch.log(x.clamp(LEAST, 1.0)),
-        lambda x: torch.where(x < 1, 1 / x.clamp(min=LEAST), 0.0),
-        lambda exponential: torch.exp(-exponential()),
-    ),
-    "exponential": Noise(
-        lambda x: torch.log(-torch.expm1(-x)),
-        lambda x: torch.exp(-x) / -torch.expm1(-x),
-        lambda exponential: exponential(),
-    ),
-    "neg_exponential": Noise(
-        lambda x: x.clamp(max=0.0), lambda x: (x < 0).to(x.dtype), lambda exponential: -exponential()
-    ),
-    "neg_gumbel": Noise(_neg_gumbel_log_cdf, _neg_gumbel_hazard, lambda exponential: exponential().log()),
+    "gumbel": Noise(gumbel, lambda exponential: -exponential().log()),
+    "normal": Noise(normal, box_muller),
+    "logistic": Noise(logistic, lambda exponential: exponential().log() - exponential().log()),
+    "laplace": Noise(laplace, lambda exponential: exponential() - exponential()),
+    "uniform": Noise(uniform, lambda exponential: torch.exp(-exponential())),
+    "exponential": Noise(exponential, lambda exponential: exponential()),
+    "neg_exponential": Noise(neg_exponential, lambda exponential: -exponential()),
+    "neg_gumbel": Noise(neg_gumbel, lambda exponential: exponential().log()),
 }

@@ -10,7 +10,8 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata.numerics.infinite import above
 from lemmata.numerics.precision import compute_dtype
-from lemmata.simplex._reparameterization.nodes import KINKED, nodes
+from lemmata.simplex._reparameterization.integral import integral
+from lemmata.simplex._reparameterization.nodes import KINKED
 from lemmata.simplex._reparameterization.noises import NOISES
 from lemmata.simplex._softmax.entmax import entmax
 
@@ -45,10 +46,10 @@ def perturbed_argmax_prob(
             ``"neg_exponential"`` and ``"neg_gumbel"`` are minus the noise of that name. The three that are
             bounded above or below give 0 to scores that can never win.
         method: ``"auto"``: the closed form of gumbel and neg_exponential, of n terms, else quadrature.
-            ``"quadrature"``: to :math:`10^{-12}` in float64, absolutely, for up to 10 000 entries, with 100
-            to 900 nodes, which are all in memory; laplace, uniform and neg_exponential have 16 n more. In
-            float32 rounding decides. ``"closed"``: for exponential and neg_gumbel too, with the :math:`2^n-1`
-            subsets of a row of at most 16; their terms alternate and lose digits.
+            ``"quadrature"``: to :math:`10^{-12}` in float64, absolutely, for up to 1000 entries, with 100 to
+            700 nodes; laplace, uniform and neg_exponential have 16 n more. In float32 rounding decides.
+            ``"closed"``: for exponential and neg_gumbel too, with the :math:`2^n-1` subsets of a row of at
+            most 16; their terms alternate and lose digits.
         dim: the axis of the scores.
 
     Returns:
@@ -102,19 +103,9 @@ def _rows(x: Tensor, noise: str, method: str) -> Tensor:
     elif method == "closed":
         p = _over_subsets(d, on, noise)
     else:
-        p = _integrated(d, on, noise)
+        p = integral(d, on, noise)
     p = torch.where(peak == -math.inf, 0.0, p.clamp(max=1.0))
     return torch.where(peak.isnan(), math.nan, p)
-
-
-def _integrated(d: Tensor, on: Tensor, noise: str) -> Tensor:
-    """The integral of Q h: of n factors F, one of which is differentiated."""
-    log_cdf, hazard, _ = NOISES[noise]
-    y, weights = nodes(noise, d)
-    x = y.unsqueeze(-2) - d.unsqueeze(-1)  # (..., n, K)
-    Q = torch.where(on.unsqueeze(-1), log_cdf(x), 0.0).sum(-2, keepdim=True).exp()
-    p = (weights.unsqueeze(-2) * Q * hazard(x)).sum(-1)
-    return torch.where(on, p, 0.0)
 
 
 def _telescope(d: Tensor, on: Tensor) -> Tensor:
