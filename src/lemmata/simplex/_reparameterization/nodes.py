@@ -14,19 +14,15 @@ __all__ = ["KINKED", "nodes"]
 ORDER = 16  # nodes of a piece: exact for polynomials up to degree 31
 KINKED = ("exponential", "laplace", "neg_exponential", "uniform")  # their nodes move with the scores
 
-# by noise: the first and the last node, how far apart they are, and what log n takes from that
-TRAPEZOID = {
-    "gumbel": (-4.0, None, 0.25, 0.0),
-    "normal": (-13.0, 13.0, 0.3, 0.25),
-    "logistic": (None, None, 0.25, 0.0),
-    "neg_gumbel": (None, 4.5, 0.25, 0.45),
-}
+# by noise: how far apart nodes are in float64, and what log n takes from that
+STEPS = {"gumbel": (0.25, 0.0), "normal": (0.3, 0.25), "logistic": (0.25, 0.0), "neg_gumbel": (0.25, 0.45)}
+WIDER = 1.6  # in float32
 
 
 def nodes(noise: str, d: Tensor) -> tuple[Tensor, Tensor]:
     """Nodes y and weights, as ``(K,)`` or ``(..., K)``, for scores d that are at most 0, ``(..., n)``."""
     n, far = d.shape[-1], -math.log(torch.finfo(d.dtype).eps)
-    if noise in TRAPEZOID:
+    if noise in STEPS:
         return _trapezoid(noise, n, far, d)
     near = _halvings(n)
     if noise == "uniform":
@@ -43,12 +39,20 @@ def nodes(noise: str, d: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _trapezoid(noise: str, n: int, far: float, d: Tensor) -> tuple[Tensor, Tensor]:
-    low, high, step, log_share = TRAPEZOID[noise]
-    low = -far if low is None else low
-    high = far + math.log(n) if high is None else high
-    step = step / (1 + log_share * math.log(n))
+    step, log_share = STEPS[noise]
+    step = step * (1 if d.dtype == torch.float64 else WIDER) / (1 + log_share * math.log(n))
+    low, high = _reach(noise, far, far + math.log(n))
     y = low + step * torch.arange(math.ceil((high - low) / step) + 1, dtype=d.dtype, device=d.device)
     return y, torch.full_like(y, step)
+
+
+def _reach(noise: str, left: float, right: float) -> tuple[float, float]:
+    """Where Q h is e^-left on the left, and e^-right on the right, or less."""
+    if noise == "normal":  # further to the left, where scores far below the largest win
+        return -math.sqrt(5 * left), math.sqrt(2 * right)
+    return -math.log(left) if noise == "gumbel" else -left, math.log(
+        right
+    ) if noise == "neg_gumbel" else right
 
 
 def _halvings(n: int) -> list[float]:
