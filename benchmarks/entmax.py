@@ -9,26 +9,34 @@ where it is not installed; beside another environment, put a folder of it on PYT
 
 import argparse
 import ctypes
+import importlib
 import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lemmata.simplex import entmax, sparsemax
 
-try:
-    import entmax as peer
-except ImportError:
-    peer = None
-
 SHAPES = [(512, 32_000), (4096, 1000)]
 SCALES = [1.0, 10.0, 0.1]
 UNITS = {1.5: "entmax 1.5", 2.0: "sparsemax"}  # in which peers of the same alpha are counted
 Map = Callable[[Tensor], Tensor]
+Maps = dict[str, tuple[float, Map]]  # by name, the alpha and the map
+
+
+def peer_package() -> Any:
+    """The package entmax, not this script, which has its name; None where there is none."""
+    sys.path.remove(str(Path(__file__).parent))
+    try:
+        return importlib.import_module("entmax")
+    except ImportError:
+        return None
 
 
 def keep_freed_memory() -> None:
@@ -39,9 +47,9 @@ def keep_freed_memory() -> None:
         ctypes.CDLL(None).mallopt(mmap_threshold, 2**25)
 
 
-def cases() -> dict[str, tuple[float, Map]]:
-    """By name, the alpha and the map."""
-    ours: dict[str, tuple[float, Map]] = {
+def cases(peer: Any) -> Maps:
+    """Ours, and those of the package where it is there."""
+    ours: Maps = {
         "torch.softmax": (1.0, lambda x: torch.softmax(x, -1)),
         "entmax 1": (1.0, lambda x: entmax(x, alpha=1.0)),
         "entmax 1.25": (1.25, lambda x: entmax(x, alpha=1.25)),
@@ -75,14 +83,14 @@ def error(function: Map, alpha: float, x: Tensor) -> float:
     return (function(some).double() - entmax(some.double(), alpha=alpha)).abs().max().item()
 
 
-def measure(rows: int, n: int, scale: float, rounds: int) -> list[dict[str, object]]:
+def measure(maps: Maps, rows: int, n: int, scale: float, rounds: int) -> list[dict[str, object]]:
     """One record per case, timed round by round so that a slow second hits all alike."""
     generator = torch.Generator().manual_seed(0)
     x = (torch.randn(rows, n, generator=generator) * scale).requires_grad_()
     g = torch.randn(rows, n, generator=generator)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in cases()}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in maps}
     for turn in range(rounds + 1):
-        for name, (_, function) in cases().items():
+        for name, (_, function) in maps.items():
             taken = seconds(function, x, g)
             if turn:  # the first round warms up
                 times[name].append(taken)
@@ -100,7 +108,7 @@ def measure(rows: int, n: int, scale: float, rounds: int) -> list[dict[str, obje
             "ratio": medians[name][1] / medians[UNITS.get(alpha, name)][1],
             "error": error(function, alpha, x),
         }
-        for name, (alpha, function) in cases().items()
+        for name, (alpha, function) in maps.items()
     ]
 
 
@@ -113,12 +121,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    records = []
+    maps, records = cases(peer_package()), []
     for rows, n in SHAPES:
         for scale in SCALES:
             print(f"\n({rows}, {n}), normal scores times {scale}, torch {torch.__version__}")
             print(f"{'case':24}{'forward ms':>11}{'both ms':>10}{'min ms':>9}{'ratio':>7}{'error':>9}")
-            for record in measure(rows, n, scale, options.rounds):
+            for record in measure(maps, rows, n, scale, options.rounds):
                 records.append(record)
                 print(
                     f"{record['case']:24}{record['forward_ms']:11.1f}{record['both_ms']:10.1f}"

@@ -49,13 +49,7 @@ ROWS = [
         programs=False,
         **ALPHA,
     ),
-    Row(
-        sparsemax,
-        rows(),
-        points=POINTS,
-        programs=False,
-        no=dict(forward="0 is its Hessian, so any rounding is too much"),
-    ),
+    Row(sparsemax, rows(), points=POINTS, programs=False),
     Row(
         entmax_loss,
         lambda draw: classes(draw, alpha=1.5),

@@ -48,7 +48,7 @@ def entmax(x: Tensor, *, alpha: float = 1.5, dim: int = -1) -> Tensor:
         >>> entmax(torch.tensor([1.0, 0.0, -1.0]), alpha=1)
         tensor([0.6652, 0.2447, 0.0900])
         >>> entmax(torch.tensor([1.0, 0.0, -math.inf]), alpha=1.25)
-        tensor([0.7645, 0.2355, 0.0000])
+        tensor([0.7754, 0.2246, 0.0000])
     """
     dim = check.axis("x", x, dim)
     return entmax_rows(x.movedim(dim, -1), above_1(alpha)).movedim(-1, dim)

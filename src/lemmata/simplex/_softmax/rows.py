@@ -18,7 +18,8 @@ from lemmata.simplex._softmax.threshold import between, largest, newton, shared
 __all__ = ["entmax_rows"]
 
 BLOCK = 2**20  # entries; what is done to candidates alone needs no cache
-FEW = 64  # below this many entries there is nothing to leave out
+FAR = 1e18  # so far below the largest there is nothing, but products of this and 0 are 0
+FEW = 128  # below this many entries there is nothing to leave out
 
 
 def entmax_rows(x: Tensor, a: float) -> Tensor:
@@ -61,7 +62,7 @@ class _Entmax(torch.autograd.Function):
 def _plain(x: Tensor, a: float) -> tuple[Tensor, Tensor]:
     """What _Entmax gives, in differentiable operations on whole tensors."""
     peak = x.detach().amax(-1, keepdim=True)
-    u = above(x.to(compute_dtype(x)), peak.to(compute_dtype(x)))
+    u = above(x.to(compute_dtype(x)), peak.to(compute_dtype(x))).clamp(min=-FAR)
     if a == 0:
         p = torch.softmax(u, -1)
     else:
@@ -115,7 +116,7 @@ def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, Tensor] | None:
     p, live = torch.empty_like(rows), rows.new_empty(len(rows), 1, dtype=torch.bool)
     for at in _blocks(rows):
         groups = _groups(rows[at])
-        tops = torch.cat([groups.top, groups.rest], -1)
+        tops = torch.cat([groups.top, groups.rest], -1) if groups.rest.shape[-1] else groups.top
         peak = tops.amax(-1, keepdim=True)
         if not (peak < math.inf).all():
             return None
@@ -162,7 +163,7 @@ def _slope_of_finite(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
 
 def _groups(x: Tensor) -> _Groups:
     n = x.shape[-1]
-    size = 1 if n < FEW else 2 ** (n.bit_length() // 2 - 2)
+    size = 1 if n < FEW else 2 ** (n.bit_length() // 2 - 3)
     apart = n // size
     body = x[:, : size * apart].unflatten(-1, (size, apart))
     return _Groups(body.amax(-2), x[:, size * apart :], size)

@@ -16,15 +16,15 @@ from torch import Tensor
 __all__ = ["between", "largest", "newton", "shared", "weights"]
 
 ROUNDS = 20  # of Newton, where nobody looks whether it has ended; see test_newton_ends_soon
-FAR = 1e18  # farther below the largest nothing is in the support, nor within rounding of softmax
 
 
 def weights(u: Tensor, P: Tensor, a: float) -> tuple[Tensor, Tensor]:
     """r and r^(1-a), both 0 off the support, where no derivative is NaN."""
-    q = u.clamp(min=-FAR) * (a * P.pow(-a)).clamp(max=torch.finfo(P.dtype).max)
+    steep = (a * P.pow(-a)).clamp(max=torch.finfo(P.dtype).max)
     if a in (0.5, 1):
-        d = (q + 1).clamp(min=0)
+        d = torch.addcmul(torch.ones_like(P), u, steep).relu()
         return (d.square(), d) if a == 0.5 else (d, (d > 0).to(d.dtype))
+    q = u * steep
     on = q > -1
     if a >= 0.25:  # here a power of 1 + q costs at most 4 roundings
         d = torch.where(on, 1 + q, 1.0)
@@ -77,6 +77,10 @@ def _halved(u: Tensor, high: Tensor, a: float) -> Tensor:
 
 def shared(u: Tensor, P: Tensor, a: float) -> Tensor:
     """The probabilities, whose sum is 1 whatever P is."""
+    if a == 1:  # on a known support the threshold is a mean
+        on = u > -P
+        P = (1 - torch.where(on, u, 0.0).sum(-1, keepdim=True)) / on.sum(-1, keepdim=True)
+        return (P + u).relu()
     r = weights(u, P, a)[0]
     return r / r.sum(-1, keepdim=True)
 
