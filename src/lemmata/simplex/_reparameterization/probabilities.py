@@ -13,7 +13,6 @@ from lemmata.numerics.precision import compute_dtype
 from lemmata.simplex._reparameterization.integral import integral
 from lemmata.simplex._reparameterization.nodes import KINKED
 from lemmata.simplex._reparameterization.noises import NOISES
-from lemmata.simplex._softmax.entmax import entmax
 
 __all__ = ["perturbed_argmax_prob"]
 
@@ -77,8 +76,6 @@ def perturbed_argmax_prob(
     check.choice("method", method, METHODS)
     if method == "closed":
         _check_closed(noise, logits.shape[dim])
-    if noise == "gumbel" and method != "quadrature":
-        return entmax(logits, alpha=1.0, dim=dim)
     x = logits.movedim(dim, -1).to(compute_dtype(logits))
     return _rows(x, noise, method).to(logits.dtype).movedim(-1, dim)
 
@@ -98,7 +95,9 @@ def _rows(x: Tensor, noise: str, method: str) -> Tensor:
     d = above(x, peak if noise in KINKED else peak.detach())
     on = d > -math.inf
     d = torch.where(on, d, 0.0).clamp(min=-(torch.finfo(d.dtype).max ** 0.25))
-    if noise == "neg_exponential" and method != "quadrature":
+    if noise == "gumbel" and method != "quadrature":
+        p = softmax(d, on)
+    elif noise == "neg_exponential" and method != "quadrature":
         p = _telescope(d, on)
     elif method == "closed":
         p = _over_subsets(d, on, noise)
@@ -106,6 +105,12 @@ def _rows(x: Tensor, noise: str, method: str) -> Tensor:
         p = integral(d, on, noise)
     p = torch.where(peak == -math.inf, 0.0, p.clamp(max=1.0))
     return torch.where(peak.isnan(), math.nan, p)
+
+
+def softmax(d: Tensor, on: Tensor) -> Tensor:
+    """Softmax of scores whose largest is 0, where they are ``on``; 0 elsewhere."""
+    weights = torch.where(on, d.exp(), 0.0)
+    return weights / weights.sum(-1, keepdim=True)
 
 
 def _telescope(d: Tensor, on: Tensor) -> Tensor:

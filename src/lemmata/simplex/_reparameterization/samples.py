@@ -10,7 +10,7 @@ from lemmata.numerics.infinite import above
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.top_k import ROOM
 from lemmata.simplex._reparameterization.noises import NOISES
-from lemmata.simplex._softmax.entmax import entmax
+from lemmata.simplex._reparameterization.probabilities import softmax
 
 __all__ = ["gumbel_softmax", "sample_argmax"]
 
@@ -113,11 +113,12 @@ def gumbel_softmax(
     gap = above(noisy, noisy.amax(-1, keepdim=True).detach())
     info = torch.finfo(d.dtype)
     scaled = (gap / min(max(tau, info.tiny * ROOM), info.max)).clamp(min=-info.max / 4)
-    y = entmax(torch.where(gap == -math.inf, gap, scaled), alpha=1.0)
+    y = softmax(scaled, gap > -math.inf)
     if hard:
         chosen = torch.zeros_like(y).scatter(-1, gap.argmax(-1, keepdim=True), 1.0)
-        y = torch.where(y.isnan(), y, chosen + (y - y.detach()))
-    return torch.where(peak == -math.inf, 0.0, y).to(logits.dtype).movedim(-1, dim)
+        y = chosen + (y - y.detach())
+    y = torch.where(peak == -math.inf, 0.0, y)
+    return torch.where(peak.isnan(), math.nan, y).to(logits.dtype).movedim(-1, dim)
 
 
 def _noise(name: str, like: Tensor, generator: torch.Generator | None) -> Tensor:
