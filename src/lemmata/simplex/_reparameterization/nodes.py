@@ -50,9 +50,9 @@ def _reach(noise: str, left: float, right: float) -> tuple[float, float]:
     """Where Q h is e^-left on the left, and e^-right on the right, or less."""
     if noise == "normal":  # further to the left, where scores far below the largest win
         return -math.sqrt(5 * left), math.sqrt(2 * right)
-    return -math.log(left) if noise == "gumbel" else -left, math.log(
-        right
-    ) if noise == "neg_gumbel" else right
+    low = -math.log(left) if noise == "gumbel" else -left
+    high = math.log(right) if noise == "neg_gumbel" else right
+    return low, high
 
 
 def _halvings(n: int) -> list[float]:
