@@ -67,6 +67,19 @@ def test_gumbel_is_softmax():
         torch.testing.assert_close(p, x.softmax(-1), rtol=0, atol=1e-14)
 
 
+def test_the_defaults_are_those_of_softmax():
+    x = Draw(2).normal(3, 9)
+    assert torch.equal(perturbed_argmax_prob(x), perturbed_argmax_prob(x, noise="gumbel", method="closed"))
+    assert torch.equal(
+        sample_argmax(x, generator=seeded()),
+        sample_argmax(x, noise="gumbel", num_samples=1, generator=seeded()),
+    )
+    assert torch.equal(
+        gumbel_softmax(x, generator=seeded()),
+        gumbel_softmax(x, tau=1.0, hard=False, generator=seeded()),
+    )
+
+
 def test_only_gumbel_keeps_ratios():
     x = column([1.0, 0.0, -1.0])
     kept = {}

@@ -8,11 +8,12 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata.numerics.infinite import above
 from lemmata.numerics.precision import compute_dtype
-from lemmata.numerics.top_k import ROOM
 from lemmata.simplex._reparameterization.noises import NOISES
 from lemmata.simplex._reparameterization.probabilities import softmax
 
 __all__ = ["gumbel_softmax", "sample_argmax"]
+
+ROOM = 2.0**20  # between the least number and the temperature, for second derivatives
 
 
 def sample_argmax(
