@@ -34,7 +34,7 @@ def wrong(printed: str, beside: str) -> list[str]:
     """Numbers beside a statement that it does not print, to their last digit; `about` allows all."""
     if not printed or "about" in beside:
         return []
-    got = [NUMBER.findall(printed.replace(".)", ".0)")), NUMBER.findall(beside)]
+    got = [NUMBER.findall(re.sub(r"\.(?=[],)])", ".0", printed)), NUMBER.findall(beside)]
     return [want for have, want in zip(*got, strict=False) if not agrees(have, want)] + got[1][len(got[0]) :]
 
 
