@@ -77,19 +77,18 @@ def scaled_dot_product_attention(
     square = is_causal and attn_mask is None and L == S  # torch has a way without a mask
     rows = query.shape[:-2] if enable_gqa else _batch(query, key, value)
     mask = None if square else seen(attn_mask, is_causal, (*rows, L, S), query)
-    lengths: int | Tensor = S if mask is None else count(mask)
-    of_row = torch.arange(1, S + 1, device=query.device) if square else lengths
-    factor = row_scale(scale, of_row, query, n0, clip)
-    if isinstance(factor, Tensor):
-        query, factor = _times(query, factor), 1.0
+    n = torch.arange(1, S + 1, device=query.device) if square else S if mask is None else count(mask)
+    factor = row_scale(scale, n, query, n0, clip)
+    q, rest = (_times(query, factor), 1.0) if isinstance(factor, Tensor) else (query, factor)
+    blank = torch.as_tensor(n == 0, device=query.device).unsqueeze(-1)
     if mask is not None:
-        mask = _open(mask, lengths == 0).to(torch.bool if mask.dtype == torch.bool else query.dtype)
+        mask = _open(mask, blank).to(torch.bool if mask.dtype == torch.bool else query.dtype)
     out = F.scaled_dot_product_attention(
-        query, key, value, mask, dropout, square, scale=factor, enable_gqa=enable_gqa
+        q, key, value, mask, dropout, square, scale=rest, enable_gqa=enable_gqa
     )
     if query.device.type == "cpu":  # whose fused backend turns NaN in a query into 0 where keys are few
         out = torch.where(query.isfinite().all(-1, keepdim=True), out, torch.nan)
-    return out if mask is None else torch.where((lengths == 0).unsqueeze(-1), 0.0, out)
+    return out if mask is None else torch.where(blank, 0.0, out)
 
 
 def _times(query: Tensor, factor: Tensor) -> Tensor:
@@ -101,8 +100,8 @@ def _times(query: Tensor, factor: Tensor) -> Tensor:
 def _open(mask: Tensor, blank: Tensor) -> Tensor:
     """A row that sees nothing sees all, so that no backend has to know what to do."""
     if mask.dtype == torch.bool:
-        return mask | blank.unsqueeze(-1)
-    return torch.where(blank.unsqueeze(-1), 0.0, mask)
+        return mask | blank
+    return torch.where(blank, 0.0, mask)
 
 
 def _batch(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:

@@ -107,7 +107,7 @@ def _series() -> list[list[list[float]]]:
         K = [Fraction(0)]  # of nu^0 its logarithm is a leading term; the others vanish at p = 1
         if k > 0:
             K = _integral([-c for c in _divided(_divided(term, 1), -1)[1:]])
-            K = _add(K, [-sum(K)])
+            K = _add(K, [-sum(K, Fraction(0))])
         parts = term, _slope(term), _add(term, [-c for c in K])
         series.append([list(map(float, _divided(part, 1))) for part in parts])
     return series
