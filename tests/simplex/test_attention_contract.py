@@ -43,6 +43,7 @@ FINITE = ("query", "key", "value")
 FAR = "products of numbers far apart leave the dtype"
 AUTOCAST = dict(finite=FAR, autocast="which dtype a backend takes is for autocast to say, as in torch")
 FUSED = "the fused backend of torch's CPU has none"
+NO_BATCH = "torch has no batching rule for the fused backend: a loop, with a warning"
 ROWS = [
     Row(
         logn_scale,
@@ -62,7 +63,7 @@ ROWS = [
     ),
     Row(
         sphere_entropy_deficit,
-        lambda draw: dict(kappa=draw.normal(6, scale=4), d=3),
+        lambda draw: dict(kappa=draw.normal(6, scale=4), d=62),
         scalars=dict(kappa=2.5),
         points=(dict(kappa=torch.tensor([0.0, 1e-8, 1e6, math.inf]).double()),),
         wrong=dict(d=(0,)),
@@ -114,7 +115,7 @@ ROWS = [
         programs=False,
         wrong=SCALE,
         roundings=2**16,
-        no=dict(**AUTOCAST, gradients=FUSED, second=FUSED, forward=FUSED),
+        no=dict(**AUTOCAST, gradients=FUSED, second=FUSED, forward=FUSED, vmap=NO_BATCH),
     ),
 ]
 

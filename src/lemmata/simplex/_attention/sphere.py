@@ -53,8 +53,8 @@ def sphere_entropy_deficit(kappa: float | Tensor, d: int) -> Tensor:
     Example:
         >>> sphere_entropy_deficit(8.0, 64)
         tensor(0.4890, dtype=torch.float64)
-        >>> sphere_entropy_deficit(torch.tensor([1.0, 64.0]), 64)
-        tensor([ 0.0078, 15.4734])
+        >>> sphere_entropy_deficit(torch.tensor([8.0, 64.0]), 64)
+        tensor([ 0.4890, 15.4734])
     """
     given = check.real("kappa", kappa)
     if not isinstance(kappa, Tensor) and given.isnan():
