@@ -315,6 +315,20 @@ def test_nan_spoils_its_row_however_few_keys_there_are(S, dtype):
     out = scaled_dot_product_attention(q, k, v)
     assert out[0, 1, 2].isnan().all()
     assert out.isnan().sum() == 4
+    scale = torch.ones(2, 3, 6)
+    scale[0, 1, 2] = NAN
+    q, k, v = draw(S=S, dtype=dtype)
+    assert scaled_dot_product_attention(q, k, v, scale=scale).isnan().sum() == 4
+
+
+def test_two_axes_are_enough():
+    q, k, v = draw(heads=())
+    batched = scaled_dot_product_attention(q[None], k[None], v[None], scale="logn", n0=2)
+    torch.testing.assert_close(scaled_dot_product_attention(q, k, v, scale="logn", n0=2), batched[0])
+    assert_refused([
+        (ValueError, "value must be", lambda: scaled_dot_product_attention(q, k, v[:, 0])),
+        (ValueError, "query must be", lambda: scaled_dot_product_attention(q[0], k, v)),
+    ])  # fmt: skip
 
 
 def test_what_does_not_fit_is_named():

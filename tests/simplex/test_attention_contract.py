@@ -74,7 +74,6 @@ ROWS = [
         points=POINTS,
         bounded=FINITE,
         machine_code=True,
-        no=dict(finite=FAR),
         shared=("attn_mask",),
         wrong=SCALE,
     ),
@@ -86,7 +85,6 @@ ROWS = [
         shared=("attn_mask",),
         programs=False,
         wrong=SCALE,
-        no=dict(finite=FAR),
     ),
     Row(
         scaled_dot_product_attention,

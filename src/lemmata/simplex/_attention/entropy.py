@@ -10,6 +10,8 @@ from lemmata.simplex._attention.visible import check_keys, count, row_scale, see
 
 __all__ = ["attention_entropy"]
 
+FAR = -1e4  # e to this is 0 in every dtype, and 0 times this is 0
+
 
 def attention_entropy(
     query: Tensor,
@@ -80,8 +82,7 @@ def _masked(scores: Tensor, mask: Tensor | None) -> Tensor:
 def _entropy(x: Tensor) -> Tensor:
     """log sum e^u + sum a |u|, u = x - max x; what exceeds the largest term, which is 1, goes to log1p."""
     peak, top = x.max(-1, keepdim=True)
-    out = x == -math.inf
-    u = torch.where(out, 0.0, x - torch.where(peak == -math.inf, 0.0, peak))
-    weight = torch.where(out, 0.0, u.exp()).scatter(-1, top, 0.0)
+    u = (x - torch.where(peak == -math.inf, 0.0, peak)).clamp(min=FAR)
+    weight = u.exp().scatter(-1, top, 0.0)
     rest = weight.sum(-1)
     return rest.log1p() - (weight * u).sum(-1) / (1 + rest)

@@ -10,6 +10,8 @@ from lemmata.simplex._attention.visible import check_keys, count, row_scale, see
 
 __all__ = ["scaled_dot_product_attention"]
 
+FEW = 64  # keys, more than a vector register holds
+
 
 def scaled_dot_product_attention(
     query: Tensor,
@@ -86,8 +88,8 @@ def scaled_dot_product_attention(
     out = F.scaled_dot_product_attention(
         q, key, value, mask, dropout, square, scale=rest, enable_gqa=enable_gqa
     )
-    if query.device.type == "cpu":  # whose fused backend turns NaN in a query into 0 where keys are few
-        out = torch.where(query.isfinite().all(-1, keepdim=True), out, torch.nan)
+    if query.device.type == "cpu" and S < FEW:  # there the fused backend turns NaN in a query into 0
+        out = torch.where(q.isfinite().all(-1, keepdim=True), out, torch.nan)
     return out if mask is None else torch.where(blank, 0.0, out)
 
 
