@@ -13,7 +13,7 @@ from lemmata.simplex._softmax.rows import _slope
 def test_one_slope_far_above_the_others_loses_no_digits(a, tiny):
     p, g = torch.tensor([[tiny, 0.6, 0.4 - tiny]]), torch.tensor([[1.0, 2.0, 3.0]])
     s = p.double().pow(1 - a)
-    exact = s * (g - (s * g).sum() / s.sum())
+    exact = s * (g.double() - (s * g).sum() / s.sum())
     found = _slope(p, torch.ones(1, 1, dtype=torch.bool), g, a)
     torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
 
