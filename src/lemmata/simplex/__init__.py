@@ -6,6 +6,7 @@ loss has the difference of two probabilities for its gradient.
 """
 
 from lemmata import _parts
+from lemmata.simplex._minimization import *
 from lemmata.simplex._softmax import *
 
 _parts.publish(__name__)
