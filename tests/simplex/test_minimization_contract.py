@@ -13,11 +13,10 @@ from lemmata.simplex import (
     softmax_gradient_descent,
 )
 
-X = torch.linspace(-0.5, 1.0, 6)
-
 
 def distance(p: Tensor) -> Tensor:
-    return (p - X.to(p)).square().sum(-1)
+    x = torch.linspace(-0.5, 1.0, 6, dtype=p.dtype, device=p.device)
+    return (p - x).square().sum(-1)
 
 
 def pairs(draw):
@@ -27,7 +26,8 @@ def pairs(draw):
 def search(name="p0", **options):
     def inputs(draw):
         x = draw.normal(3, 6)
-        x = x.softmax(-1) if name == "p0" else x
+        if name == "p0":  # probabilities whose sum is 1 in every type
+            x = torch.tensor([4, 4, 3, 2, 2, 1]).to(x)[x.argsort(-1)] / 16
         return {"f": distance, name: x, "tol": 0.0, "steps": 5, **options}
 
     return inputs
@@ -36,14 +36,17 @@ def search(name="p0", **options):
 LOOP = dict(
     differentiable=False,
     programs=False,
-    no=dict(vmap="rows are side by side already; autograd of f within vmap is not"),
+    no=dict(
+        vmap="rows are side by side already, and autograd of f knows no vmap",
+        empty="no rows take no steps: their history has one column",
+    ),
 )
 WRONG = dict(tol=(-1.0,), steps=(-1,))
 RATE = dict(wrong=dict(lr=(0.0, float("inf")), **WRONG))
 ROWS = [
     Row(simplex_gap, pairs, wrong=dict(dim=(2, -3))),
     *(
-        Row(frank_wolfe, search(step_size=size), size, wrong=WRONG, roundings=2**12, **LOOP)
+        Row(frank_wolfe, search(step_size=size, steps=2), size, wrong=WRONG, roundings=2**12, **LOOP)
         for size in ("2/(t+2)", "linesearch", "away")
     ),
     *(

@@ -21,7 +21,7 @@ from lemmata.simplex._minimization.loop import (
 __all__ = ["frank_wolfe"]
 
 STEP_SIZES = ("2/(t+2)", "linesearch", "away")
-ROUNDS = 40  # of the line search, at most; where nobody looks, always
+ROUNDS = 30  # of the line search, at most; where nobody looks, always
 NEAR = 1e-2  # part of the first slope at which it ends
 
 
@@ -69,15 +69,14 @@ def frank_wolfe(
     steps, tol = limits(steps, tol)
 
     def move(p: Tensor, point: Point, eta: Any) -> Tensor:
-        toward = _vertex(point.grad.argmin(-1), p) - p
+        vertex, sign, most = _toward(p, point), torch.ones_like(p[..., :1]), torch.ones_like(p[..., :1])
         if step_size == "2/(t+2)":
-            return p + eta * toward
-        way, most = toward, torch.ones_like(p[..., :1])
+            return (1 - eta) * p + eta * vertex
         if step_size == "away":
-            way, most = _toward_or_away(p, point, toward)
-        eta = _search(f, point, way, most)
-        moved = (p + eta * way).clamp(min=0)
-        return torch.where((eta == most) & (way < 0) & (moved < 1e-3 * p), 0.0, moved)
+            vertex, sign, most = _toward_or_away(p, point, vertex)
+        eta = _search(f, point, sign * (vertex - p), most)
+        moved = ((1 - sign * eta) * p + sign * eta * vertex).clamp(min=0)
+        return torch.where((sign < 0) & (vertex > 0) & (eta == most), 0.0, moved)
 
     p = start("p0", p0)
     return descend(f, p, Method(lambda p: p, move), lambda t: 2 / (t + 2), steps, tol, p0.dtype)
@@ -87,14 +86,17 @@ def _vertex(index: Tensor, like: Tensor) -> Tensor:
     return torch.zeros_like(like).scatter_(-1, index.unsqueeze(-1), 1.0)
 
 
-def _toward_or_away(p: Tensor, point: Point, toward: Tensor) -> tuple[Tensor, Tensor]:
-    """The steeper of the two directions, and how far it goes."""
-    worst = torch.where(p > 0, point.grad, -torch.inf).argmax(-1)
-    share = p.gather(-1, worst.unsqueeze(-1))
-    back = _slope(p - _vertex(worst, p), point.grad) < -point.gap
-    away = back.unsqueeze(-1) & (share < 1)
-    way = torch.where(away, p - _vertex(worst, p), toward)
-    return way, torch.where(away, share / torch.where(away, 1 - share, 1.0), 1.0)
+def _toward(p: Tensor, point: Point) -> Tensor:
+    return _vertex(point.grad.argmin(-1), p)
+
+
+def _toward_or_away(p: Tensor, point: Point, toward: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The steeper of two directions: its vertex, 1 towards it or -1 away from it, and how far that goes."""
+    worst = _vertex(torch.where(p > 0, point.grad, -torch.inf).argmax(-1), p)
+    share = (p * worst).sum(-1, keepdim=True)
+    away = (_slope(p - worst, point.grad) < -point.gap).unsqueeze(-1) & (share < 1)
+    most = torch.where(away, share / torch.where(away, 1 - share, 1.0), 1.0)
+    return torch.where(away, worst, toward), torch.where(away, -1.0, 1.0).to(p.dtype), most
 
 
 def _slope(way: Tensor, g: Tensor) -> Tensor:

@@ -56,8 +56,8 @@ def simplex_gap(p: Tensor, grad: Tensor, *, dim: SupportsIndex = -1) -> Tensor:
 def gap_of(p: Tensor, g: Tensor) -> Tensor:
     """sum p (g - min g) over the last axis, where 0 times infinity is 0 unless the minimum is -inf."""
     least = g.amin(-1, keepdim=True)
-    skip = (p == 0) & ((g == torch.inf) | (least == -torch.inf))
-    excess = above(torch.where(skip, 0.0, g), torch.where(skip, 0.0, least))
-    gap = (p * excess).sum(-1)
-    endless = (least == -torch.inf).squeeze(-1) & (torch.where(g == -torch.inf, p, 0.0).sum(-1) < 1)
-    return torch.where(endless & ~gap.isnan(), torch.inf, gap)
+    endless = (least == -torch.inf) & ~p.isnan().any(-1, keepdim=True)
+    skip = endless | ((p == 0) & (g == torch.inf))
+    excess = above(torch.where(skip, 0.0, g), torch.where(endless, 0.0, least))
+    gap = (p * torch.where(skip, 0.0, excess)).sum(-1)
+    return torch.where(endless.squeeze(-1), torch.inf, gap)

@@ -41,7 +41,7 @@ def em_mixture_weights(log_likelihood: Tensor, *, tol: float = 1e-6, steps: int 
 
     Example:
         >>> two = torch.tensor([[0.5, 0.1], [0.2, 0.4], [0.3, 0.3]])  # three observations, two models
-        >>> em_mixture_weights(two.log(), tol=1e-5).p
+        >>> em_mixture_weights(two.log(), tol=1e-6).p
         tensor([0.8750, 0.1250])
     """
     steps, tol = limits(steps, tol)
@@ -60,7 +60,7 @@ def _mean_surprise(x: Tensor) -> Objective:
     """f of the docstring, from likelihoods that are 1 for the component that likes an observation best."""
     peak = x.amax(-1, keepdim=True) if x.shape[-2] else x.sum(-1, keepdim=True)
     known = peak.squeeze(-1) != -torch.inf
-    weight = known / known.sum(-1, keepdim=True).clamp(min=1)
+    weight = known.to(x.dtype) / known.sum(-1, keepdim=True).clamp(min=1)
     relative = torch.where(known.unsqueeze(-1), above(x, peak), 0.0).exp()
     offset = (weight * torch.where(known, peak.squeeze(-1), 0.0)).sum(-1)
     empty = (~known).all(-1)
