@@ -47,7 +47,7 @@ ROWS = [
     Row(simplex_gap, pairs, wrong=dict(dim=(2, -3))),
     *(
         Row(frank_wolfe, search(step_size=size, steps=2), size, wrong=WRONG, roundings=2**12, **LOOP)
-        for size in ("2/(t+2)", "linesearch", "away")
+        for size in ("2/(t+2)", "sought", "away")
     ),
     *(
         Row(function, search(name, lr=lr), case, **RATE, **LOOP)

@@ -11,7 +11,7 @@ If f is convex, :math:`f(p) - \min f \le \mathrm{gap}`, whatever made p. What ho
 * f maps ``(..., n)`` to ``(...)``, a number for each row, and rows know nothing of each other: many problems
   are solved side by side. It is called with float64 or float32 (for half types float32); results have the
   dtype of the start.
-* One step is one gradient of f (``frank_wolfe`` with a line search: some more). A row whose gap is at most
+* One step is one gradient of f. A row whose gap is at most
   ``tol`` stays where it is, and so does one whose next value or gap would be no number.
 * On the CPU the loop ends when all rows have; elsewhere, where to look would wait for the device, after all
   steps. Results carry no gradient.

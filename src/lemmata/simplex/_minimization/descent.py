@@ -14,6 +14,7 @@ from lemmata.simplex._minimization.loop import (
     SimplexMinimum,
     along,
     descend,
+    half_square,
     limits,
     size_of,
     start,
@@ -159,12 +160,6 @@ def _project(p: Tensor, point: Point, eta: Tensor | float) -> Tensor:
     return sparsemax(p - eta * (point.grad - point.grad.amin(-1, keepdim=True)))
 
 
-def _half_square(p: Tensor, q: Tensor, point: Point, new: Point) -> Promise:
-    change = q - p
-    bend = along(new.grad - point.grad, change) / 2
-    return Promise(along(point.grad, change), bend, change.square().sum(-1) / 2)
-
-
 def _slope_of_logits(point: Point) -> Tensor:
     p = point.p
     mean = torch.where(p == 0, 0.0, p * point.grad).sum(-1, keepdim=True)
@@ -187,5 +182,5 @@ def _softmax(theta: Tensor) -> Tensor:
 
 
 MULTIPLY = Method(torch.exp, _multiply, _relative_entropy)
-PROJECT = Method(lambda p: p, _project, _half_square)
+PROJECT = Method(lambda p: p, _project, half_square)
 SOFTMAX = Method(_softmax, _step_of_logits, _half_square_of_logits)

@@ -6,23 +6,20 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata._torch import readable
 from lemmata.simplex._minimization.loop import (
     Method,
     Objective,
     Point,
     SimplexMinimum,
     descend,
-    evaluate,
+    half_square,
     limits,
     start,
 )
 
 __all__ = ["frank_wolfe"]
 
-STEP_SIZES = ("2/(t+2)", "linesearch", "away")
-ROUNDS = 30  # of the line search, at most; where nobody looks, always
-NEAR = 1e-2  # part of the first slope at which it ends
+STEP_SIZES = ("2/(t+2)", "sought", "away")
 
 
 def frank_wolfe(
@@ -44,9 +41,9 @@ def frank_wolfe(
         f: from ``(..., n)`` to ``(...)``, differentiable; see the module.
         p0: the start, probabilities ``(..., n)``. With ``"2/(t+2)"`` it is forgotten in the first step.
         tol: the gap that is small enough, in the unit of f.
-        steps: at most so many.
-        step_size: ``"2/(t+2)"``, ``"linesearch"`` or ``"away"``, which also searches the line: some two
-            gradients more a step. Of vertices that tie the first is taken.
+        steps: at most so many, those that are taken back included.
+        step_size: ``"2/(t+2)"``; ``"sought"``, the best one for a bend that is estimated on the way; or
+            ``"away"``, likewise and with steps away. Of vertices that tie the first is taken.
 
     Returns:
         See :class:`SimplexMinimum`.
@@ -56,7 +53,8 @@ def frank_wolfe(
         ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, a
             ``tol`` below 0, an unknown ``step_size``.
 
-    Source: Frank and Wolfe (1956); Guélat and Marcotte, "Some comments on Wolfe's 'away step'" (1986).
+    Source: Frank and Wolfe (1956); Guélat and Marcotte, "Some comments on Wolfe's 'away step'" (1986);
+        Pedregosa et al., "Linearly convergent Frank-Wolfe with backtracking line-search" (2020).
 
     Example:
         >>> x = torch.tensor([1.0, 0.8, 0.1])
@@ -67,67 +65,51 @@ def frank_wolfe(
     check.function("f", f)
     check.choice("step_size", step_size, STEP_SIZES)
     steps, tol = limits(steps, tol)
-
-    def move(p: Tensor, point: Point, eta: Any) -> Tensor:
-        vertex, sign, most = _toward(p, point), torch.ones_like(p[..., :1]), torch.ones_like(p[..., :1])
-        if step_size == "2/(t+2)":
-            return (1 - eta) * p + eta * vertex
-        if step_size == "away":
-            vertex, sign, most = _toward_or_away(p, point, vertex)
-        eta = _search(f, point, sign * (vertex - p), most)
-        moved = ((1 - sign * eta) * p + sign * eta * vertex).clamp(min=0)
-        return torch.where((sign < 0) & (vertex > 0) & (eta == most), 0.0, moved)
-
     p = start("p0", p0)
-    return descend(f, p, Method(lambda p: p, move), lambda t: 2 / (t + 2), steps, tol, p0.dtype)
+    if step_size == "2/(t+2)":
+        return descend(f, p, Method(_same, _mix), lambda t: 2 / (t + 2), steps, tol, p0.dtype)
+    move = _toward_or_away if step_size == "away" else _toward
+    return descend(f, p, Method(_same, move, half_square), None, steps, tol, p0.dtype)
+
+
+def _same(p: Tensor) -> Tensor:
+    return p
+
+
+def _mix(p: Tensor, point: Point, eta: Any) -> Tensor:
+    return (1 - eta) * p + eta * _best(point)
+
+
+def _toward(p: Tensor, point: Point, rate: Any) -> Tensor:
+    eta = _best_size(_best(point) - p, point, rate).clamp(max=1)
+    return _mix(p, point, eta)
+
+
+def _toward_or_away(p: Tensor, point: Point, rate: Any) -> Tensor:
+    """The steeper of the two; a step away that reaches the edge ends there exactly."""
+    worst = _vertex(torch.where(p > 0, point.grad, -torch.inf).argmax(-1), p)
+    share = (p * worst).sum(-1, keepdim=True)
+    away = (_slope(p - worst, point) < -point.gap).unsqueeze(-1) & (share < 1)
+    most = share / torch.where(away, 1 - share, 1.0)
+    eta = torch.minimum(_best_size(p - worst, point, rate), most)
+    back = ((1 + eta) * p - eta * worst).clamp(min=0)
+    back = torch.where((worst > 0) & (eta == most), 0.0, back)
+    return torch.where(away, back, _toward(p, point, rate))
+
+
+def _best(point: Point) -> Tensor:
+    return _vertex(point.grad.argmin(-1), point.p)
 
 
 def _vertex(index: Tensor, like: Tensor) -> Tensor:
     return torch.zeros_like(like).scatter_(-1, index.unsqueeze(-1), 1.0)
 
 
-def _toward(p: Tensor, point: Point) -> Tensor:
-    return _vertex(point.grad.argmin(-1), p)
+def _best_size(way: Tensor, point: Point, rate: Tensor) -> Tensor:
+    """Where slope and bend balance, for a bend of |way|^2 / rate."""
+    length = way.square().sum(-1, keepdim=True)
+    return -rate * _slope(way, point).unsqueeze(-1) / torch.where(length > 0, length, 1.0)
 
 
-def _toward_or_away(p: Tensor, point: Point, toward: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The steeper of two directions: its vertex, 1 towards it or -1 away from it, and how far that goes."""
-    worst = _vertex(torch.where(p > 0, point.grad, -torch.inf).argmax(-1), p)
-    share = (p * worst).sum(-1, keepdim=True)
-    away = (_slope(p - worst, point.grad) < -point.gap).unsqueeze(-1) & (share < 1)
-    most = torch.where(away, share / torch.where(away, 1 - share, 1.0), 1.0)
-    return torch.where(away, worst, toward), torch.where(away, -1.0, 1.0).to(p.dtype), most
-
-
-def _slope(way: Tensor, g: Tensor) -> Tensor:
-    return torch.where(way == 0, 0.0, way * g).sum(-1)
-
-
-def _search(f: Objective, point: Point, way: Tensor, most: Tensor) -> Tensor:
-    """Where the slope along the way is 0: for a quadratic f the first guess, on the line through both ends.
-
-    Every second guess is in the middle of the exponents, for an f that is infinite at the edge; a slope that
-    is no number lies too far out.
-    """
-    low, high = torch.zeros_like(most), most
-    at_low = _slope(way, point.grad).unsqueeze(-1)
-    enough, at_high = NEAR * at_low.abs(), _slope_at(f, point, way, most)
-    eta, done = most, at_high <= 0
-    for t in range(ROUNDS):
-        if readable(done) and done.all():
-            break
-        part = at_low / (at_low - at_high)
-        line = low + (high - low) * torch.where(part.isfinite(), part, 0.5)
-        middle = torch.where(low > 0, (low * high).sqrt(), high / 8)
-        eta = torch.where(done, eta, middle if t % 2 else line)
-        slope = _slope_at(f, point, way, eta)
-        beyond = ~(slope <= 0)
-        low, at_low = torch.where(beyond, low, eta), torch.where(beyond, at_low, slope)
-        high, at_high = torch.where(beyond, eta, high), torch.where(beyond, slope, at_high)
-        done = done | (slope.abs() <= enough)
-    return eta
-
-
-def _slope_at(f: Objective, point: Point, way: Tensor, eta: Tensor) -> Tensor:
-    g = evaluate(f, (point.p + eta * way).clamp(min=0)).grad
-    return _slope(way, g).unsqueeze(-1)
+def _slope(way: Tensor, point: Point) -> Tensor:
+    return torch.where(way == 0, 0.0, way * point.grad).sum(-1)

@@ -158,6 +158,13 @@ def along(g: Tensor, change: Tensor) -> Tensor:
     return torch.where(still, 0.0, change * (g - least)).sum(-1)
 
 
+def half_square(p: Tensor, q: Tensor, point: Point, new: Point) -> Promise:
+    """Half the squared distance, for methods whose state is p."""
+    change = q - p
+    bend = along(new.grad - point.grad, change) / 2
+    return Promise(along(point.grad, change), bend, change.square().sum(-1) / 2)
+
+
 # --------------------------------------------------------------------------- arguments
 
 
