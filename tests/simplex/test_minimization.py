@@ -18,6 +18,7 @@ from lemmata.simplex import (
     softmax_gradient_descent,
     sparsemax,
 )
+from lemmata.simplex._minimization import descent, loop
 
 X = column([1.0, 0.8, 0.1])
 BEST = column([0.6, 0.4, 0.0])
@@ -168,6 +169,57 @@ def test_rows_are_problems_of_their_own():
         assert whole.history.gap.shape[-1] > whole.steps.max()
 
 
+@pytest.mark.parametrize("eta", [1e-6, 1e-2, 2.0])
+@pytest.mark.parametrize("name", ["MULTIPLY", "PROJECT", "SOFTMAX"])
+def test_a_promise_is_the_value_to_second_order_and_the_distance(name, eta):
+    method, p = getattr(descent, name), column([0.5, 0.3, 0.2])
+    state = p if name == "PROJECT" else p.log()
+    point = loop.evaluate(distance, p)
+    moved = method.move(state, point, eta)
+    new = loop.evaluate(distance, method.probabilities(moved))
+    first, bend, far = (v.item() for v in method.promise(state, moved, point, new))
+    change = (moved if name == "SOFTMAX" else new.p) - (state if name == "SOFTMAX" else p)
+    exact = {
+        "MULTIPLY": float(sum(b * mpmath.log(b / a) for a, b in zip(*map(precise, (p, new.p)), strict=True))),
+        "PROJECT": change.square().sum().item() / 2,
+        "SOFTMAX": change.square().sum().item() / 2,
+    }[name]
+    if eta > 1e-3:
+        close(far, exact, 1e-9)
+        if name != "SOFTMAX":  # quadratic in p, not in the logits
+            close(first + bend, (new.value - point.value).item(), 1e-12)
+    assert far > 0
+    slope = point.grad - point.grad @ p
+    if eta <= 1e-2 and name == "SOFTMAX":
+        assert first == pytest.approx(-eta * (p * slope).square().sum().item(), rel=1e-9)
+        curve = torch.autograd.functional.hessian(lambda t: distance(t.softmax(-1)), state)
+        assert bend == pytest.approx((change @ curve @ change).item() / 2, rel=0.1)
+    if eta == 1e-6 and name == "MULTIPLY":
+        d = new.p / p - 1
+        assert far == pytest.approx((p * d.square()).sum().item() / 2, rel=1e-4)
+
+
+def precise(p):
+    total = mpmath.fsum(map(mpmath.mpf, p.tolist()))
+    return [mpmath.mpf(v) / total for v in p.tolist()]
+
+
+def test_nobody_moves_from_a_minimum():
+    for name in ("away", "multiply", "project"):
+        found = METHODS[name](lambda p: p.square().sum(-1), UNIFORM, tol=1e-12)
+        assert found.steps == 0
+        assert found.history.gap.shape == (1,)
+    still = em_mixture_weights(Draw(0).normal(5, 3), steps=0)
+    assert_close(still.p, [1 / 3] * 3, 1e-15)
+
+
+def test_a_thousand_steps_is_the_default():
+    swing = dict(tol=0.0, lr=1e-9)
+    for search in (exponentiated_gradient, projected_gradient):
+        assert search(lambda p: p @ X, UNIFORM, **swing).steps == 1000
+    assert em_mixture_weights(Draw(0).normal(5, 3), tol=0).history.gap.shape == (1001,)
+
+
 # --------------------------------------------------------------------------- agreement
 
 
@@ -274,9 +326,15 @@ def test_masked_stays_masked_and_the_gap_says_what_that_costs():
         assert found.p[1] == 0
         assert not found.converged
         assert found.gap > 0.1
+        torch.testing.assert_close(found.p, column([0.95, 0.0, 0.05]), rtol=0, atol=2e-3)
     assert projected_gradient(distance, p0, tol=1e-9).converged
-    never = lambda p: distance(p) + torch.where(column([0, 0, 1]) > 0, INF, 0.0).mul(p).nansum(-1)  # noqa: E731
-    assert exponentiated_gradient(never, column([0.5, 0.5, 0.0]), tol=1e-9).p[2] == 0
+
+    def steep(p):  # at 0 the slope by the second is -inf
+        return distance(p) - p[..., 1].sqrt()
+
+    found = exponentiated_gradient(steep, p0, tol=1e-9, steps=100)
+    assert found.gap == INF
+    torch.testing.assert_close(found.p, column([0.95, 0.0, 0.05]), rtol=0, atol=1e-6)
 
 
 def test_gap_of_infinite_slopes():

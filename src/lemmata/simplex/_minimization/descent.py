@@ -141,8 +141,10 @@ def softmax_gradient_descent(
 
 def _multiply(log_p: Tensor, point: Point, eta: Tensor | float) -> Tensor:
     """Shifted, so that nothing overflows: the entry of the least gradient keeps its logarithm before Z."""
-    excess = eta * (point.grad - point.grad.amin(-1, keepdim=True))
-    return torch.log_softmax(torch.where(log_p == -torch.inf, -torch.inf, log_p - excess), -1)
+    masked = log_p == -torch.inf
+    least = torch.where(masked, torch.inf, point.grad).amin(-1, keepdim=True)
+    moved = log_p - eta * (point.grad - least)
+    return torch.log_softmax(torch.where(masked, -torch.inf, moved), -1)
 
 
 def _relative_entropy(log_p: Tensor, log_q: Tensor, point: Point, new: Point) -> Promise:

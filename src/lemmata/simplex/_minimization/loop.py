@@ -124,7 +124,9 @@ def descend(
 
 def _first_rate(point: Point) -> Tensor:
     """A size at which the first step moves scores by 1 at most, whatever the unit of f."""
-    least, most = (x.clamp(-1e30, 1e30) for x in torch.aminmax(point.grad, dim=-1, keepdim=True))
+    finite = point.grad.isfinite()
+    least = torch.where(finite, point.grad, torch.inf).amin(-1, keepdim=True)
+    most = torch.where(finite, point.grad, -torch.inf).amax(-1, keepdim=True)
     return 1 / torch.where(most > least, most - least, 1.0)
 
 
