@@ -37,9 +37,7 @@ def run(
     return app
 
 
-def build(
-    project: Path, builder: str = "html", jobs: int = 1, markdown: str = "markdown"
-) -> dict[str, str]:
+def build(project: Path, builder: str = "html", jobs: int = 1, markdown: str = "markdown") -> dict[str, str]:
     """Build ``book/`` and return its pages by address."""
     out = Path(run(project, builder, jobs, markdown=markdown).outdir)
     pages = [path for path in out.rglob("*") if path.suffix in (".html", ".txt", ".tex")]

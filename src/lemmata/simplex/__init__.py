@@ -8,6 +8,7 @@ loss has the difference of two probabilities for its gradient.
 from lemmata import _parts
 from lemmata.simplex._attention import *
 from lemmata.simplex._entropy import *
+from lemmata.simplex._minimization import *
 from lemmata.simplex._reparameterization import *
 from lemmata.simplex._softmax import *
 
