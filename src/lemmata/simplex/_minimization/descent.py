@@ -19,6 +19,7 @@ from lemmata.simplex._minimization.loop import (
     size_of,
     start,
 )
+from lemmata.simplex._softmax.entmax import sparsemax
 
 __all__ = ["exponentiated_gradient", "projected_gradient", "softmax_gradient_descent"]
 
