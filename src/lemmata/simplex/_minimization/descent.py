@@ -19,7 +19,6 @@ from lemmata.simplex._minimization.loop import (
     size_of,
     start,
 )
-from lemmata.simplex._softmax.entmax import sparsemax
 
 __all__ = ["exponentiated_gradient", "projected_gradient", "softmax_gradient_descent"]
 
@@ -159,6 +158,8 @@ def _relative_entropy(log_p: Tensor, log_q: Tensor, point: Point, new: Point) ->
 
 
 def _project(p: Tensor, point: Point, eta: Tensor | float) -> Tensor:
+    from lemmata.simplex import sparsemax  # here: the part is not whole while its chapters are read
+
     return sparsemax(p - eta * (point.grad - point.grad.amin(-1, keepdim=True)))
 
 
