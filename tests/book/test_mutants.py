@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import faults
 import mutants
@@ -234,3 +235,19 @@ def f(x: "1 + 1") -> 2 | 3:
     raise ValueError(f"{x + 1} is not {1}")
 '''
     assert all_faults(source) == ["if not y:"]
+
+
+def test_numerics_that_only_other_chapters_call_are_theirs():
+    subject = SimpleNamespace(reached={"a test": [["src/lemmata/numerics/a.py", 3]]})
+    here, there, top, own = (
+        faults.Mutant(number, file, 1, "", "", function=function)
+        for number, (file, function) in enumerate(
+            [
+                ("src/lemmata/numerics/a.py", 3),
+                ("src/lemmata/numerics/a.py", 9),
+                ("src/lemmata/numerics/a.py", None),
+                ("src/lemmata/part/_toy.py", 9),
+            ]
+        )
+    )
+    assert mutants.concerned(subject, [here, there, top, own]) == [here, top, own]
