@@ -152,7 +152,11 @@ def rounds(subject: Subject, chosen: list[Mutant], copies: list[Path], talk: boo
 def concerned(subject: Subject, chosen: list[Mutant]) -> list[Mutant]:
     """Without those in functions of numerics that no check of this chapter calls: others use them."""
     called = {tuple(place) for places in subject.reached.values() for place in places}
-    return [m for m in chosen if "/numerics/" not in m.file or (m.file, m.function) in called or not m.function]
+    return [
+        mutant
+        for mutant in chosen
+        if "/numerics/" not in mutant.file or (mutant.file, mutant.function) in {*called, (mutant.file, None)}
+    ]
 
 
 def options() -> argparse.Namespace:
