@@ -1,8 +1,9 @@
 """Simplex: from scores to probabilities.
 
-Softmax turns any scores into probabilities, and is one of many maps that do. This part states each as what
-it maximises or approximates. Of each it asks which entries become exactly 0, what its Jacobian is, and which
-loss has the difference of two probabilities for its gradient.
+Softmax turns any scores into probabilities, and is one of many maps that do. This part derives them, as
+maximisers of score plus entropy and as winners among noisy scores; it sets their entropy, scales attention
+with the number of keys, and minimises over all probability vectors with a certificate in hand. Of each map
+it asks which entries become exactly 0, what its Jacobian is, and where published recipes fail.
 """
 
 from lemmata import _parts
