@@ -35,8 +35,8 @@ def entropy_normalize(
     .. math:: p = \operatorname{softmax}(\gamma x),\qquad -\sum_i p_i\log p_i = H^*
 
     There is one :math:`\gamma > 0`, and the order of the entries stays, exactly if
-    :math:`\log m < H^* < \log N`: N entries are not masked, m of them are largest. (The least finite number is
-    no mask: use ``-inf``. A score is masked that lies further below the largest than the dtype reaches.)
+    :math:`\log m < H^* < \log N`: N entries are not masked, m of them are largest. (The least finite number
+    is no mask: use ``-inf``. A score is masked that lies further below the largest than the dtype reaches.)
     Targets of :math:`\log k` are perplexities of k. The search is a bracketed Newton iteration of some five
     rounds.
 
