@@ -309,6 +309,19 @@ def test_forward_mode_under_a_mask_is_reverse_mode():
         assert by_h[2] == 0
 
 
+@pytest.mark.parametrize("row", [[1.0, 0.0, 0.5, -INF], [50.0, 50.0, -1e4, -INF]])
+def test_every_way_to_a_second_derivative_under_a_mask_is_the_same(row):
+    x, ways = torch.tensor(row, dtype=F64), (torch.func.jacfwd, torch.func.jacrev)
+    for f in (lambda x: entropy_normalize(x, 0.9).gamma, lambda x: entropy_normalize(x, 0.9).probs):
+        want = torch.func.jacrev(torch.func.jacrev(f))(x)
+        assert want.isfinite().all()
+        for outer in ways:
+            for inner in ways:
+                torch.testing.assert_close(
+                    outer(inner(f))(x), want, rtol=1e-9, atol=1e-20 if row[0] > 1 else 1e-13
+                )
+
+
 def test_of_two_entries_only_the_target_decides():
     x = torch.tensor([0.3, -1.1], dtype=F64, requires_grad=True)
     probs = entropy_normalize(x, 0.5).probs

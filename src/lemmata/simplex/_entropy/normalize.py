@@ -196,14 +196,16 @@ class _Normalize(torch.autograd.Function):
 
 def _plain(u: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     """What _Normalize gives, in differentiable operations."""
-    gamma = gamma_of(u.detach(), h.detach())
+    gamma, masked = gamma_of(u.detach(), h.detach()), u == -math.inf
+    finite = torch.where(masked, 0.0, u)  # -inf times the gradient 0 would be NaN
     for _ in range(2):  # one step of Newton from the root has its first derivative, two have the first three
-        s = gamma * torch.where(u == -math.inf, 0.0, u)
-        p = torch.where(u == -math.inf, 0.0, shares(gamma * u))
+        s = gamma * finite
+        x = torch.where(masked, -math.inf, s)
+        p = torch.where(masked, 0.0, shares(x))
         V = _spread(s, p, torch.ones_like(gamma))[1]
-        off = entropy(logits=torch.where(u == -math.inf, u, s)).unsqueeze(-1) - h
+        off = entropy(logits=x).unsqueeze(-1) - h
         gamma = gamma * (1 + (off - off.detach()) / V)  # with the value of the search
-    return shares(gamma * u), gamma
+    return shares(torch.where(masked, -math.inf, gamma * finite)), gamma
 
 
 def _spread(u: Tensor, p: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
