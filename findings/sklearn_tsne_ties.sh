@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # scikit-learn's t-SNE drops all neighbours of points whose neighbours are equally far, and reports a perfect fit.
 #
-# One would expect: a hundred one-hot vectors have 99 neighbours each at one distance. No kernel width has a perplexity of 30
-#   there, so all 99 stay, equally, perhaps with a warning; points that are alike to within a thousandth should not be far from that.
+# One would expect: a hundred one-hot vectors have 99 neighbours each at one distance, of which "barnes_hut" looks at 91 (three
+#   times the perplexity, and one). No kernel width has a perplexity of 30 there, so all of these stay, equally, perhaps with a
+#   warning; points that are alike to within a thousandth should not be far from that.
 # What happens: the search doubles the precision until exp(-precision * d^2) is 0. The rows of affinities are 0, nothing attracts,
 #   the points fly apart, and the divergence that is reported is 0, as of a layout without error. There is no warning.
 # Seen with perplexity 30: divergence 0 (-6e-11 by "exact") and a radius of 615; with noise of a thousandth, 1.19 and 39.

@@ -148,6 +148,97 @@ def test_entropies_agree_with_40_digits_however_small(order):
     assert_close(renyi_entropy(logits=column(rows), order=order), want, 1e-13)
 
 
+def renyi(row, order):
+    """Renyi's entropy of scores with 90 digits; the logarithm of the sum is one of 1 plus something."""
+    with mp.workdps(90):
+        gaps = sorted(mp.mpf(v) - max(row) for v in row)[:-1]
+        L = [mp.log1p(mp.fsum(mp.exp(a * u) for u in gaps)) for a in (mp.mpf(order), mp.mpf(1))]
+        return (L[0] - order * L[1]) / (1 - mp.mpf(order))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_smallest_orders_keep_their_digits(dtype):
+    # 1 + (order - 1) would lose them
+    for gap, order in ((1e16, 2e-16), (1e17, 1e-17), (1e17, 5e-17), (1.0, 1e-17), (3.0, 1e-50)):
+        row = torch.tensor([0.0, -gap], dtype=dtype)
+        want = renyi(row.tolist(), order)
+        found = renyi_entropy(logits=row, order=order)
+        assert_close(found, [want], 4 * torch.finfo(dtype).eps)
+        masked = torch.cat([row, torch.tensor([-INF], dtype=dtype)])
+        assert renyi_entropy(logits=masked, order=order) == found
+    half = torch.tensor([0.5, 0.5, 0.0], dtype=dtype)
+    close(renyi_entropy(half, order=1e-17).item(), LOG2, torch.finfo(dtype).eps)
+
+
+def test_beside_order_1_small_entropies_keep_the_digits_of_float32():
+    for gap in (1.0, 30.0, 72.0):
+        for order in (1 - 1e-15, 1 + 1e-12, 1 - 1e-7, 0.9, 1.2):
+            found = renyi_entropy(logits=torch.tensor([0.0, -gap]), order=order)
+            assert_close(found, [renyi([0.0, -gap], order)], 2e-5 if gap > 70 else 5e-6)
+
+
+@pytest.mark.parametrize(("dtype", "close_to"), [(torch.float32, 1e-5), (torch.float64, 1e-13)])
+def test_gradients_at_the_largest_of_peaked_scores_keep_their_digits(dtype, close_to):
+    row = [20.0, 0.0, -5.0]
+    with mp.workdps(60):
+        w = [mp.exp(mp.mpf(v) - 20) for v in row]
+        p = [v / mp.fsum(w) for v in w]
+        H = -mp.fsum(v * mp.log(v) for v in p)
+        want = [-v * (mp.log(v) + H) for v in p]
+    x = torch.tensor(row, dtype=dtype, requires_grad=True)
+    assert_close(torch.autograd.grad(entropy(logits=x), x)[0], want, close_to)
+    beside = torch.autograd.grad(renyi_entropy(logits=x, order=1 + 1e-12), x)[0]
+    assert_close(beside, want, max(close_to, 1e-9))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_scores_over_the_whole_range_of_the_dtype(dtype):
+    # the least finite score is no mask: it counts, and gamma is so small that it is written with few digits
+    least, eps = torch.finfo(dtype).min, torch.finfo(dtype).eps
+    wide = (
+        ([1.0, 0.0, least], 1.0),
+        ([0.0, least], 0.69),
+        ([0.0, least / 4], 0.01),
+        ([0.0, least, -INF], 0.3),
+    )
+    for row, h in (*wide, ([0.0, -1e-30, -1e30], 0.5), ([0.0, -1e-30, -1e30], 0.9), ([0.0, -3e-38], 1e-3)):
+        found = entropy_normalize(torch.tensor(row, dtype=dtype), h)
+        close(entropy(found.probs.double() / found.probs.double().sum()).item(), h, 4 * eps / h)
+    with mp.workdps(60):
+        gamma = exact([0.0, -1.0], mp.mpf(0.69)) / -mp.mpf(least)
+    if dtype == torch.float64:
+        assert_close(entropy_normalize(torch.tensor([0.0, least], dtype=dtype), 0.69).gamma, [gamma], 1e-12)
+    x = torch.tensor([1.0, 0.0, -1e37], requires_grad=True)
+    assert torch.autograd.grad(entropy_normalize(x, 1.0).probs[0], x)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("h", [1e-10, 1e-17])
+def test_gradients_of_small_targets_are_right_until_the_variance_underflows(h):
+    x = torch.tensor([0.0, -1.0, -3.0], requires_grad=True)
+    target = torch.tensor(h, requires_grad=True)
+    by_x, by_h = torch.autograd.grad(entropy_normalize(x, target).gamma, (x, target))
+    with mp.workdps(60):
+        gamma = exact(x.tolist(), mp.mpf(target.item()))
+        w = [mp.exp(gamma * v) for v in x.tolist()]
+        p = [v / mp.fsum(w) for v in w]
+        mean = mp.fsum(q * v for q, v in zip(p, x.tolist(), strict=True))
+        V = mp.fsum(q * (v - mean) ** 2 for q, v in zip(p, x.tolist(), strict=True))
+    assert_close(by_h, [-1 / (gamma * V)], 1e-5)
+    assert_close(by_x[1], [-gamma * p[1] * (-1 - mean) / V], 1e-5)
+    slopes = torch.autograd.grad(entropy_normalize(x, target * 1e-21 / h).gamma, (x, target))
+    assert all((slope == 0).all() for slope in slopes)  # as is documented
+
+
+def test_forward_mode_returns_what_the_ordinary_call_does():
+    for row, h in (([0.0, -1.0, -1.5], 1e-7), ([0.0, -1.0, -3.0], 1e-15), ([0.0, 0.0, -2.0, -INF], 0.8)):
+        x, t = torch.tensor(row), torch.tensor([1.0, -2.0, 0.5, 0.0][: len(row)])
+        value, slope = torch.func.jvp(lambda x, h=h: entropy_normalize(x, h), (x,), (t,))
+        for found, want in zip(value, entropy_normalize(x, h), strict=True):
+            assert torch.equal(found, want)
+        by_x = torch.func.grad(lambda x, h=h: entropy_normalize(x, h).gamma)(x)
+        assert_close(slope.gamma, [(by_x * t).sum().item()], 1e-5)
+
+
 def test_float32_has_the_digits_of_float32():
     x = scores(300, 40, scale=4.0)
     h = Draw(3).uniform(300, low=0.05, high=3.6)
@@ -218,6 +309,19 @@ def test_forward_mode_under_a_mask_is_reverse_mode():
         assert by_h[2] == 0
 
 
+@pytest.mark.parametrize("row", [[1.0, 0.0, 0.5, -INF], [50.0, 50.0, -1e4, -INF]])
+def test_every_way_to_a_second_derivative_under_a_mask_is_the_same(row):
+    x, ways = torch.tensor(row, dtype=F64), (torch.func.jacfwd, torch.func.jacrev)
+    for f in (lambda x: entropy_normalize(x, 0.9).gamma, lambda x: entropy_normalize(x, 0.9).probs):
+        want = torch.func.jacrev(torch.func.jacrev(f))(x)
+        assert want.isfinite().all()
+        for outer in ways:
+            for inner in ways:
+                torch.testing.assert_close(
+                    outer(inner(f))(x), want, rtol=1e-9, atol=1e-20 if row[0] > 1 else 1e-13
+                )
+
+
 def test_of_two_entries_only_the_target_decides():
     x = torch.tensor([0.3, -1.1], dtype=F64, requires_grad=True)
     probs = entropy_normalize(x, 0.5).probs
@@ -259,6 +363,10 @@ def test_rows_of_nothing_and_of_nan():
     assert gamma[1].isnan()
     assert probs[2].isfinite().all()
     assert torch.autograd.grad(probs[2].square().sum() + probs[0].sum(), x)[0][[0, 2]].isfinite().all()
+    for value in (*entropy_normalize(x[:3], 0.5), entropy(logits=x), renyi_entropy(logits=x, order=1.1)):
+        by_x = torch.autograd.grad(value.sum(), x, retain_graph=True)[0]
+        assert by_x[1].isnan().all()
+        assert not by_x[[0, 2]].isnan().any()
     assert entropy_normalize(x[2:3], torch.tensor([NAN])).probs.isnan().all()
     H = entropy(logits=x)
     assert H[0] == 0
@@ -301,6 +409,8 @@ def test_what_is_no_distribution_is_refused():
     for order in (-0.5, NAN):
         with pytest.raises(ValueError, match="order must be in"):
             renyi_entropy(logits=torch.zeros(2), order=order)
+    with pytest.raises(TypeError, match="clamp must be a bool, got str"):
+        entropy_normalize(torch.zeros(2), 0.5, clamp="no")
     with pytest.raises(ValueError, match="target_entropy must broadcast"):
         entropy_normalize(torch.zeros(2, 3), torch.zeros(3))
     entropy(torch.full((1000,), 1e-3).to(torch.bfloat16))  # sums to what rounding leaves

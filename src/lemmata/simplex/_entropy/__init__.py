@@ -10,7 +10,8 @@ What holds for every function here:
 * Tensors are float64, float32, bfloat16 or float16; other types raise TypeError. Half types are computed and
   summed in float32. The output has the dtype of the input. Autocast changes nothing.
 * ``-inf`` is masked: probability 0, gradient 0. A row of nothing else has the entropy 0 and the probabilities
-  0, with gradient 0. Scores at ``inf`` share the row equally, with gradient 0. NaN makes its row NaN.
+  0, with gradient 0. Scores at ``inf`` share the row equally, with gradient 0. NaN makes its row NaN,
+  and the gradient of that row.
 * Entropies are in nats; divided by ``math.log(2)`` they are in bits. The perplexity is their ``exp()``.
 * Arguments are never modified. First and second derivatives, ``torch.func`` and
   ``torch.compile(fullgraph=True)`` work.

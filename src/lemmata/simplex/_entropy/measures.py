@@ -129,35 +129,50 @@ def _row(logits: Tensor, dim: int) -> _Row:
 
 def _powers(row: _Row, order: float) -> tuple[Tensor, Tensor]:
     """e^(order u), and its sum over the others."""
-    w = (order * row.u).clamp(min=-FAR).exp()
+    w = _floor(torch.where(row.u == -math.inf, -FAR, order * row.u)).exp()  # order: 0 once rounded, perhaps
     return w, torch.where(row.others, w, 0.0).sum(-1)
+
+
+def _floor(s: Tensor) -> Tensor:
+    """s, at least -FAR; unlike that of clamp the gradient of NaN is NaN."""
+    return torch.where(s < -FAR, -FAR, s)
 
 
 def _of_order_1(row: _Row) -> Tensor:
     w, rest = _powers(row, 1.0)
-    short = (w * -row.u.clamp(min=-FAR)).sum(-1) / (1 + rest)
+    short = torch.where(row.others, w * -_floor(row.u), 0.0).sum(-1) / (1 + rest)
     return _at_the_ends(rest.log1p() + short, row)
 
 
 def _of_order(row: _Row, order: float) -> Tensor:
-    a = min(order, MOST) - 1
+    order = min(order, MOST)
+    a = order - 1  # of a small order not all digits
     if a == 0:
         return _of_order_1(row)
     if order == 0:
         count = (row.u > -math.inf).sum(-1).to(row.u.dtype)
         return _at_the_ends(constant(count.log(), row.peak.squeeze(-1)), row)
     L1 = _powers(row, 1.0)[1].log1p()
-    drop = -_change(row, a).log1p() if abs(a) < NEAR else L1 - _powers(row, 1 + a)[1].log1p()
-    return _at_the_ends(L1 + drop / a, row)  # drop: L(1) - L(order)
+    drop = -_near_1(row, order) if abs(a) < NEAR else (L1 - _powers(row, order)[1].log1p()) / a
+    return _at_the_ends(L1 + drop, row)  # drop: (L(1) - L(order)) / a
 
 
-def _change(row: _Row, a: float) -> Tensor:
-    """sum p (e^(a u) - 1), in whichever form of the two loses nothing and does not overflow."""
-    w, rest = _powers(row, 1.0)
-    near = (a * row.u).abs() <= 0.5
-    small = w * torch.expm1(a * torch.where(near, row.u, 0.0))
-    large = _powers(row, 1 + a)[0] - w
-    return torch.where(near, small, large).sum(-1) / (1 + rest)
+def _near_1(row: _Row, order: float) -> Tensor:
+    """log(1 + a c) / a, where c is the sum of p (e^(a u) - 1) / a."""
+    a, eps = order - 1, torch.finfo(row.u.dtype).eps
+    c = _change(row, order) / (1 + _powers(row, 1.0)[1])
+    few = (a * c).abs() < eps
+    z = torch.where(few, 1.0, a * c)
+    return c * torch.where(few, 1 - a * c / 2, z.log1p() / z)
+
+
+def _change(row: _Row, order: float) -> Tensor:
+    """sum w (e^(a u) - 1) / a, in whichever form of the two loses nothing and does not overflow."""
+    a, w = order - 1, _powers(row, 1.0)[0]
+    near = ~((a * row.u).abs() > 0.5)
+    small = w * (torch.expm1(a * torch.where(near, row.u, 0.0)) / a)
+    large = (_powers(row, order)[0] - w) / a
+    return torch.where(row.others, torch.where(near, small, large), 0.0).sum(-1)
 
 
 def _at_the_ends(H: Tensor, row: _Row) -> Tensor:

@@ -10,7 +10,8 @@ from lemmata import _arguments as check
 from lemmata._torch import apply, batch_first, readable
 from lemmata.numerics.infinite import above
 from lemmata.numerics.precision import compute_dtype
-from lemmata.simplex._entropy.search import gamma_of, scale_of, shares
+from lemmata.simplex._entropy.measures import entropy
+from lemmata.simplex._entropy.search import gamma_of, scale_of, shares, unit_of
 
 __all__ = ["EntropyNormalized", "entropy_normalize"]
 
@@ -34,13 +35,18 @@ def entropy_normalize(
     .. math:: p = \operatorname{softmax}(\gamma x),\qquad -\sum_i p_i\log p_i = H^*
 
     There is one :math:`\gamma > 0`, and the order of the entries stays, exactly if
-    :math:`\log m < H^* < \log N`: N entries are not masked, m of them are largest. Targets of
-    :math:`\log k` are perplexities of k. The search is a bracketed Newton iteration of some five rounds.
+    :math:`\log m < H^* < \log N`: N entries are not masked, m of them are largest. (The least finite number
+    is no mask: use ``-inf``. A score is masked that lies further below the largest than the dtype reaches.)
+    Targets of :math:`\log k` are perplexities of k. The search is a bracketed Newton iteration of some five
+    rounds.
 
     Derivatives in both arguments, of first and second order, are those of the implicit function: with
     :math:`J = \operatorname{diag}p - pp^\top` and :math:`V = x^\top Jx`
 
     .. math:: dp = \gamma J\,(dx - c\,x) - \frac{Jx}{\gamma V}\,dH^*,\qquad c = \frac{x^\top J\,dx}{V}.
+
+    Where :math:`\gamma^2V` is below 1e-19 (float64: 1e-154), so that a second derivative would overflow, they
+    are 0: at targets within about 1e-20 (1e-157) of :math:`\log m`.
 
     Implements :prf:ref:`entropy-attainable`, :prf:ref:`entropy-gradient`, :prf:ref:`entropy-ends`.
 
@@ -56,10 +62,11 @@ def entropy_normalize(
 
     Returns:
         :class:`EntropyNormalized`, a named tuple (probs, gamma), in the dtype of ``logits``. In float16 a
-        gamma above 65504 is ``inf``.
+        gamma above 65504 is ``inf``; a row is NaN whose gaps differ by more than its dtype can write.
 
     Raises:
-        TypeError: ``logits`` not floating point, ``target_entropy`` neither a number nor such a tensor.
+        TypeError: ``logits`` not floating point, ``target_entropy`` neither a number nor such a tensor,
+            ``clamp`` not a bool.
         ValueError: no entry along ``dim``; a target that does not broadcast, or is out of a row's reach (the
             error gives its range) without ``clamp``. Where values are not read (see the module), such a row
             is NaN.
@@ -75,6 +82,8 @@ def entropy_normalize(
         >>> entropy_normalize(x, math.log(4), clamp=True).probs
         tensor([0.3333, 0.3333, 0.3333])
     """
+    if not isinstance(clamp, bool):
+        raise TypeError(f"clamp must be a bool, got {type(clamp).__name__}")
     dim = check.axis("logits", logits, dim)
     x = logits.movedim(dim, -1).to(compute_dtype(logits))
     h = _target(target_entropy, x)
@@ -83,7 +92,9 @@ def entropy_normalize(
     reach = _reach(u.detach(), peak, h.detach())
     if not clamp:
         _check_reach(reach, h)
-    p, gamma = apply(_Normalize, _plain, u, torch.where(reach.within, h, reach.middle))
+    unit = unit_of(u.detach())
+    p, gamma = apply(_Normalize, _plain, u * unit, torch.where(reach.within, h, reach.middle))
+    gamma = gamma * unit
     if not (readable(reach.within) and reach.within.all()):
         p, gamma = _at_the_ends(p, gamma, u.detach(), reach, clamp)
     return EntropyNormalized(p.to(logits.dtype).movedim(-1, dim), gamma.squeeze(-1).to(logits.dtype))
@@ -141,8 +152,8 @@ def _at_the_ends(p: Tensor, gamma: Tensor, u: Tensor, reach: _Reach, clamp: bool
     end = torch.where(reach.hot, 0.0, math.inf) if clamp else torch.full_like(gamma, math.nan)
     ends = []
     for value, there in ((p, end_p), (gamma, end)):
-        value = torch.where(reach.nothing, 0.0, torch.where(reach.within, value, there))
-        ends.append(torch.where(reach.spoilt, math.nan, value))
+        value = torch.where(reach.nothing, 0.0, torch.where(reach.within | reach.spoilt, value, there))
+        ends.append(value * torch.where(reach.spoilt, math.nan, 1.0))  # so that gradients are NaN as well
     return ends[0], ends[1]
 
 
@@ -185,14 +196,16 @@ class _Normalize(torch.autograd.Function):
 
 def _plain(u: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     """What _Normalize gives, in differentiable operations."""
-    gamma = gamma_of(u.detach(), h.detach())
+    gamma, masked = gamma_of(u.detach(), h.detach()), u == -math.inf
+    finite = torch.where(masked, 0.0, u)  # -inf times the gradient 0 would be NaN
     for _ in range(2):  # one step of Newton from the root has its first derivative, two have the first three
-        s = gamma * torch.where(u > -math.inf, u, 0.0)
-        p = torch.where(u > -math.inf, shares(gamma * u), 0.0)
-        H = -(p * torch.where(p > 0, p, 1.0).log()).sum(-1, keepdim=True)
+        s = gamma * finite
+        x = torch.where(masked, -math.inf, s)
+        p = torch.where(masked, 0.0, shares(x))
         V = _spread(s, p, torch.ones_like(gamma))[1]
-        gamma = gamma * (1 + (H - h) / V)
-    return shares(gamma * u), gamma
+        off = entropy(logits=x).unsqueeze(-1) - h
+        gamma = gamma * (1 + (off - off.detach()) / V)  # with the value of the search
+    return shares(torch.where(masked, -math.inf, gamma * finite)), gamma
 
 
 def _spread(u: Tensor, p: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:

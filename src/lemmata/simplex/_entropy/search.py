@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Scale", "gamma_of", "scale_of", "shares"]
+__all__ = ["Scale", "gamma_of", "scale_of", "shares", "unit_of"]
 
 FAR = 800.0  # e to minus this is 0 in every dtype
 ROUNDS = 18  # where nobody looks whether it has ended; see test_the_search_ends_soon
@@ -71,11 +71,23 @@ def gamma_of(u: Tensor, h: Tensor, looks: bool = False) -> Tensor:
     return torch.where(gamma > 0, gamma, 1.0)  # all equal: any will do
 
 
+def unit_of(u: Tensor) -> Tensor:
+    """A power of 2 for each row, times which its gaps lie about 1, so that no exponent overflows."""
+    widest, gap = _gaps(u)
+    tiny = torch.finfo(u.dtype).tiny
+    unit = torch.exp2(-(0.5 * widest.log2() + 0.5 * gap.log2()).round()).clamp(tiny, 1 / tiny)
+    return torch.where(widest > 0, unit, 1.0)
+
+
+def _gaps(u: Tensor) -> tuple[Tensor, Tensor]:
+    """From the largest score to the least that is not masked, and to the next."""
+    widest = -torch.where(u > -math.inf, u, 0.0).amin(-1, keepdim=True)
+    return widest, -torch.where(u < 0, u, -math.inf).amax(-1, keepdim=True)
+
+
 def _bracket(scale: Scale) -> tuple[Tensor, Tensor]:
     """Exponents at which the entropy is either end, to the last digit."""
-    u, info = scale.u, torch.finfo(scale.u.dtype)
-    widest = -torch.where(u > -math.inf, u, 0.0).amin(-1, keepdim=True)
-    gap = -torch.where(u < 0, u, -math.inf).amax(-1, keepdim=True)
+    info, (widest, gap) = torch.finfo(scale.u.dtype), _gaps(scale.u)
     low, high = 0.1 * math.sqrt(info.eps) / widest, FAR / gap
     return low.clamp(min=info.tiny), high.clamp(max=info.max)
 
