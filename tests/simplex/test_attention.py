@@ -76,6 +76,7 @@ def test_up_to_n0_the_log_law_changes_nothing_and_at_n0_it_is_1():
     assert logn_scale(512) == 1
     assert logn_scale(column([0.0, 1.0, 64.0, 512.0])).tolist() == [1, 1, 1, 1]
     close(logn_scale(1024).item(), 10 / 9)
+    assert logn_scale(column([NAN, 1024.0])).isnan().tolist() == [True, False]
     assert logn_scale(column([0.0, 1.0]), clip=False).tolist() == [0, 0]
     assert logn_scale(torch.tensor([[8, 64]]), n0=8).tolist() == [[1, 2]]
     assert logn_scale(torch.tensor([8]), n0=8).dtype == torch.get_default_dtype()
@@ -205,6 +206,37 @@ def test_dropout_is_pytorchs():
     assert torch.equal(ours, F.scaled_dot_product_attention(q, k, v, dropout_p=0.5))
 
 
+@pytest.mark.parametrize("options", [{}, dict(is_causal=True), dict(is_causal=True, scale="logn", n0=2)])
+def test_one_program_takes_every_length(options):
+    torch.compiler.reset()
+    step = torch.compile(
+        lambda q, k, v: scaled_dot_product_attention(q, k, v, **options), backend="aot_eager", fullgraph=True
+    )
+    for L, S in ((5, 5), (9, 9), (12, 12), (5, 9), (6, 11)):
+        q, k, v = draw(L=L, S=S, heads=(1, 2))
+        torch.testing.assert_close(step(q, k, v), scaled_dot_product_attention(q, k, v, **options))
+
+
+@pytest.mark.parametrize("heads", [(), (3,), (2, 3), (2, 2, 3)])
+def test_a_mask_may_have_the_axis_of_keys_alone(heads):
+    q, k, v = draw(heads=heads)
+    mask = torch.arange(6) < 4
+    options = dict(scale="logn", n0=2)
+    expected = scaled_dot_product_attention(q, k[..., :4, :], v[..., :4, :], **options)
+    for given in (mask, torch.zeros(6, dtype=F64).masked_fill(~mask, -INF)):
+        torch.testing.assert_close(scaled_dot_product_attention(q, k, v, given, **options), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_rows_up_to_n0_stay_what_they_were_bit_for_bit(dtype):
+    source = Draw(8)
+    q, k, v = (source.normal(1, 2, 12, 128, dtype=dtype) for _ in range(3))  # 1/sqrt(128) is not exact
+    plain = scaled_dot_product_attention(q, k, v, is_causal=True)
+    grown = scaled_dot_product_attention(q, k, v, is_causal=True, scale="logn", n0=8)
+    assert torch.equal(grown[..., :8, :], plain[..., :8, :])
+    assert not torch.equal(grown[..., 8:, :], plain[..., 8:, :])
+
+
 # --------------------------------------------------------------------------- agreement
 
 
@@ -250,6 +282,7 @@ def test_deficit_has_the_numbers_and_the_ends_of_the_text():
     ):
         close(sphere_entropy_deficit(kappa, d).item(), value, 1e-13)
     assert sphere_entropy_deficit(column([0.0, INF, -INF]), 5).tolist() == [0, INF, INF]
+    assert sphere_entropy_deficit(column([INF, -INF]), 1).tolist() == [math.log(2)] * 2  # two points
     assert sphere_entropy_deficit(column([-3.0]), 5) == sphere_entropy_deficit(column([3.0]), 5)
     large = sphere_entropy_deficit(column([1e200, 1e210]), 4)
     close((large[1] - large[0]).item(), 1.5 * math.log(1e10))  # (d - 1) / 2 log kappa
@@ -301,6 +334,34 @@ def test_a_row_that_sees_nothing_gives_0_with_gradient_0(heads):
             assert slope.isfinite().all()
 
 
+@pytest.mark.parametrize("heads", [(2,), (1, 2)])
+def test_nan_in_a_row_that_sees_nothing_goes_nowhere(heads):
+    q, k, v = draw(heads=heads)
+    q[..., 2, :] = NAN
+    rows = torch.ones(6, dtype=F64)
+    leaves = [x.requires_grad_() for x in (q, k, v, rows)]
+    mask = torch.ones(6, 6, dtype=torch.bool)
+    mask[2] = False
+    for given in (mask, torch.zeros(6, 6, dtype=F64).masked_fill(~mask, -INF)):
+        out = scaled_dot_product_attention(q, k, v, given, scale=rows)
+        assert (out[..., 2, :] == 0).all()
+        assert all(slope.isfinite().all() for slope in torch.autograd.grad(out.square().sum(), leaves))
+        H = attention_entropy(q, k, scale=rows, attn_mask=given)
+        assert (H[..., 2] == 0).all()
+        slopes = torch.autograd.grad(H.square().sum(), (q, k, rows))
+        assert all(slope.isfinite().all() for slope in slopes)
+
+
+def test_the_smallest_number_of_a_half_type_hides_a_key_whatever_its_score():
+    q = torch.full((1, 1, 1, 1), 250.0, dtype=torch.float16)
+    k = torch.tensor([250.0, -20.0], dtype=torch.float16).view(1, 1, 2, 1)
+    mask = torch.tensor([[torch.finfo(torch.float16).min, 0.0]], dtype=torch.float16)
+    v = torch.eye(2, dtype=torch.float16)[None, None]
+    out = scaled_dot_product_attention(q, k, v, mask, scale=1.0)
+    assert out.flatten().tolist() == [0, 1]
+    assert attention_entropy(q, k, attn_mask=mask, scale=1.0).item() == 0
+
+
 def test_second_derivatives_of_the_entropy_are_finite_at_ties_and_blank_rows():
     x = column([[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [2.0, 1.0, 0.0]])
     mask = torch.tensor([[[True] * 3], [[True] * 3], [[False] * 3]])
@@ -319,6 +380,17 @@ def test_nan_spoils_its_row_however_few_keys_there_are(S, dtype):
     scale[0, 1, 2] = NAN
     q, k, v = draw(S=S, dtype=dtype)
     assert scaled_dot_product_attention(q, k, v, scale=scale).isnan().sum() == 4
+
+
+@pytest.mark.parametrize("S", [1, 15, 63, 64, 65, 80, 128, 256])
+@pytest.mark.parametrize("dtype", [torch.float32, F64, torch.bfloat16, torch.float16])
+def test_inf_spoils_its_row_however_many_keys_there_are(S, dtype):
+    for bad in (INF, NAN):
+        q, k, v = draw(S=S, dtype=dtype)
+        q[0, 1, 2, 0] = bad
+        out = scaled_dot_product_attention(q, k, v)
+        assert out[0, 1, 2].isnan().all()
+        assert out.isnan().sum() == 4
 
 
 def test_two_axes_are_enough():
@@ -350,5 +422,10 @@ def test_what_does_not_fit_is_named():
         (ValueError, "dropout_p must be in", lambda: attend(q, k, v, dropout_p=1.5)),
         (ValueError, "n0 must be finite and above 1", lambda: attend(q, k, v, n0=1)),
         (ValueError, "n must be at least 0", lambda: logn_scale(torch.tensor([3, -1]))),
+        (ValueError, "got -3", lambda: logn_scale(torch.tensor([NAN, -3.0]))),
+        (ValueError, "n must be at least 0, got nan", lambda: logn_scale(NAN)),
+        (ValueError, "key must have a number of heads", lambda: attend(q, k[:, :2], v, enable_gqa=True)),
+        (ValueError, "value must have a number", lambda: attend(q, k, v[:, :0], enable_gqa=True)),
+        (ValueError, "query must have an axis", lambda: attend(q[0, 0], k, v, enable_gqa=True)),
         (ValueError, "d must be at least 1", lambda: sphere_entropy_deficit(1.0, 0)),
     ])  # fmt: skip

@@ -38,11 +38,11 @@ def attention_entropy(
         query: ``(..., L, E)``.
         key: ``(..., S, E)``, S at least 1.
         scale: as in :func:`scaled_dot_product_attention`, and so are ``attn_mask``, ``is_causal``, ``n0``
-            and ``clip``.
+            and ``clip``: pass what you pass there. Keys that heads share come as ``key.repeat_interleave``.
 
     Returns:
         ``(..., L)``, in the dtype of ``query``; half types are computed in float32. A row that sees no key
-        has entropy 0 and gradient 0.
+        has entropy 0 and gradient 0, even if its query holds NaN.
 
     Raises:
         TypeError: types that are not as above.
@@ -61,12 +61,15 @@ def attention_entropy(
     except RuntimeError:
         raise ValueError(f"key must broadcast to {tuple(query.shape)}, got {tuple(key.shape)}") from None
     mask = seen(attn_mask, is_causal, (*rows, L, S), query)
-    factor = row_scale(scale, S if mask is None else count(mask), query, n0, clip)
-    dtype = compute_dtype(query)
-    if isinstance(factor, Tensor):
-        factor = factor.to(dtype).unsqueeze(-1)
+    n = S if mask is None else count(mask)
+    number, factor = row_scale(scale, n, query, n0, clip)
+    q = query.to(dtype := compute_dtype(query))
+    if isinstance(n, Tensor):
+        q = torch.where((n == 0).unsqueeze(-1), 0.0, q)  # else a NaN there would come back by the gradients
+    if factor is not None:
+        q = q * factor.to(dtype).unsqueeze(-1)
     with no_autocast(query):
-        scores = factor * query.to(dtype) @ key.to(dtype).mT
+        scores = (number * q) @ key.to(dtype).mT
     return _entropy(_masked(scores, mask)).to(query.dtype)
 
 

@@ -27,7 +27,7 @@ def logn_scale(n: float | Tensor, *, n0: float = 512, clip: bool = True) -> Tens
 
     Raises:
         TypeError: ``n`` or ``n0`` of another type.
-        ValueError: ``n`` below 0 or NaN where values are checked; ``n0`` not above 1.
+        ValueError: ``n`` below 0, where values are checked, or a number that is NaN; ``n0`` not above 1.
 
     Source: Su, kexue.fm 8823 (2021).
 
@@ -42,10 +42,10 @@ def logn_scale(n: float | Tensor, *, n0: float = 512, clip: bool = True) -> Tens
         lengths = n.to(torch.get_default_dtype())
     else:
         lengths = check.real("n", n)
-    if lengths.numel() and readable(lengths):
-        least = lengths.min().item()  # NaN, if there is one; in a tensor it spoils its own entry
-        if least < 0 or (math.isnan(least) and not isinstance(n, Tensor)):
-            raise ValueError(f"n must be at least 0, got values from {least}")
+    if readable(lengths):  # NaN in a tensor spoils its own entry
+        bad = lengths < 0 if isinstance(n, Tensor) else ~(lengths >= 0)
+        if bad.any():
+            raise ValueError(f"n must be at least 0, got {lengths[bad].min().item()}")
     return _factor(lengths, base, clip)
 
 

@@ -34,13 +34,13 @@ def sphere_entropy_deficit(kappa: float | Tensor, d: int) -> Tensor:
               - \log{}_0F_1\bigl(;\tfrac d2;\tfrac{\kappa^2}4\bigr)
 
     :math:`\kappa` is the scale times the lengths of query and key: for vectors of length :math:`\sqrt d` and
-    the usual scale it is :math:`\sqrt d`. Near 0 it is :math:`\kappa^2/2d`, near infinity
-    :math:`\frac{d-1}2\log\kappa`.
+    the usual scale it is :math:`\sqrt d`. D is :math:`\kappa^2/2d` near 0, and grows as
+    :math:`\frac{d-1}2\log\kappa`; for d = 1, where half of the keys are alike, it ends at log 2.
 
     Implements :prf:ref:`attention-sphere`, :prf:ref:`attention-small`, :prf:ref:`attention-large`.
 
     Args:
-        kappa: any shape, or a number; an even function of it. ``inf`` gives ``inf`` with gradient 0.
+        kappa: any shape, or a number; an even function of it. ``inf`` gives the limit with gradient 0.
         d: the dimension, at least 1.
 
     Returns:
@@ -66,7 +66,8 @@ def sphere_entropy_deficit(kappa: float | Tensor, d: int) -> Tensor:
     while high > nu:
         high -= 1
         M, V, D = _below(x, M, V, D, 2 * high + 2)
-    return torch.where(given.isinf(), math.inf, D).to(given.dtype)
+    limit = math.inf if d > 1 else math.log(2)
+    return torch.where(given.isinf(), limit, D).to(given.dtype)
 
 
 def _below(x: Tensor, M: Tensor, V: Tensor, D: Tensor, b: float) -> tuple[Tensor, Tensor, Tensor]:

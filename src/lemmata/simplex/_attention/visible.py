@@ -39,6 +39,7 @@ def seen(attn_mask: Tensor | None, is_causal: bool, sizes: tuple[int, ...], like
     L, S = sizes[-2:]
     if attn_mask is not None:
         _check_mask(attn_mask, sizes)
+        attn_mask = torch.atleast_2d(attn_mask)  # torch's fused backend asks for an axis of queries
         attn_mask = attn_mask.expand(*attn_mask.shape[:-1], S)  # lengths are counted along it
     if not is_causal or L == 1:
         return attn_mask
@@ -71,24 +72,22 @@ def count(mask: Tensor) -> Tensor:
 
 def row_scale(
     scale: str | float | Tensor | None, lengths: int | Tensor, query: Tensor, n0: float, clip: bool
-) -> float | Tensor:
-    """The scale as a number for all rows, or as one for each ``(..., L)``."""
+) -> tuple[float, Tensor | None]:
+    """The scale as a number for all rows, times a factor for each ``(..., L)``, if there is one."""
     log_base(n0)  # checked whether it is used or not
     usual = query.shape[-1] ** -0.5
     if isinstance(scale, Tensor):
         check.floating("scale", scale)
         check.broadcast("scale", scale, query.shape[:-1])
-        return scale
+        return 1.0, scale
     if isinstance(scale, str | None):
         check.choice("scale", scale, ("sqrt", "logn", None))
-        return usual * _growth(lengths, query, n0, clip) if scale == "logn" else usual
+        if scale != "logn":
+            return usual, None
+        if isinstance(lengths, Tensor):  # not times 1/sqrt(E), which would round rows with the factor 1
+            return usual, logn_scale(lengths.to(compute_dtype(query)), n0=n0, clip=clip)
+        growth = math.log(lengths) / log_base(n0)
+        return usual * (max(1.0, growth) if clip else growth), None
     if not math.isfinite(number := check.number("scale", scale)):
         raise ValueError(f"scale must be finite, got {scale}")
-    return number
-
-
-def _growth(lengths: int | Tensor, query: Tensor, n0: float, clip: bool) -> float | Tensor:
-    if isinstance(lengths, Tensor):
-        return logn_scale(lengths.to(compute_dtype(query)), n0=n0, clip=clip)
-    growth = math.log(lengths) / log_base(n0)
-    return max(1.0, growth) if clip else growth
+    return number, None
