@@ -16,6 +16,7 @@ WAYS = [
     *((noise, "quadrature") for noise in NOISES),
     *((noise, "closed") for noise in ("gumbel", "exponential", "neg_exponential", "neg_gumbel")),
 ]
+ROOMY = [way for way in WAYS if way not in (("exponential", "closed"), ("neg_gumbel", "closed"))]
 ways = pytest.mark.parametrize(("noise", "method"), WAYS)
 noises = pytest.mark.parametrize("noise", NOISES)
 
@@ -221,6 +222,37 @@ def test_subsets_and_nodes_agree_on_sixteen(noise):
     torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 
 
+@ways
+def test_one_winner_and_many_tied_losers(noise, method):
+    """Q falls as a line's power n - 1 below the losers, which no piece of fixed length integrates."""
+    cdf, density, kinks = LAWS[noise]
+    kinks = kinks or []
+    ends = sorted({*(-42, -12, -6, -3, -1, 0, 1, 3, 6, 12, 42), *kinks, *(k - 0.5 for k in kinks)})
+    for n in (100, 300, 1000) if (noise, method) in ROOMY else (10,):
+        x = torch.full((n,), -0.5, dtype=F64)
+        x[0] = 0
+        p = perturbed_argmax_prob(x, noise=noise, method=method)
+        first = float(mp.quad(lambda e, n=n: density(e) * cdf(e + mp.mpf(0.5)) ** (n - 1), ends))
+        want = torch.full_like(p, (1 - first) / (n - 1))
+        want[0] = first
+        torch.testing.assert_close(p, want, rtol=0, atol=2e-13)
+    if noise == "uniform":  # of n = 300
+        x = x.detach()[:300].requires_grad_()
+        (slope,) = torch.autograd.grad(perturbed_argmax_prob(x, noise=noise)[0], x)
+        torch.testing.assert_close(slope[:2], column([1.0, -1 / 299]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("noise", ["gumbel", "logistic", "laplace", "neg_gumbel", "exponential", "normal"])
+def test_small_probabilities_keep_their_digits_in_float32(noise):
+    for gap in (8.0, 14.0) if noise == "normal" else (12.0, 16.0, 20.0, 25.0, 30.0):
+        x = torch.tensor([0.0, -gap, -1.0])
+        p = perturbed_argmax_prob(x, noise=noise)[1].item()
+        assert p == pytest.approx(perturbed_argmax_prob(x.double(), noise=noise)[1].item(), rel=1e-5)
+    assert integral([0, -20, -1], 1, "neg_gumbel") == pytest.approx(
+        perturbed_argmax_prob(column([0.0, -20.0, -1.0]), noise="neg_gumbel")[1].item(), rel=1e-9
+    )
+
+
 @noises
 def test_long_rows_of_spread_scores_sum_to_one(noise):
     x = Draw(8).normal(1, 400, scale=4)
@@ -295,15 +327,28 @@ def test_masks_and_rows_without_a_probability(noise, method):
     assert slope[0].sum().abs() < 1e-14
 
 
+@ways
+def test_nan_spoils_its_row_and_the_gradient_there(noise, method):
+    x = column([[NAN, 0.0, 1.0], [0.0, 1.0, 2.0]]).requires_grad_()
+    p = perturbed_argmax_prob(x, noise=noise, method=method)
+    (slope,) = torch.autograd.grad(p.square().sum(), x)
+    assert slope[0].isnan().all()
+    assert slope[1].isfinite().all()
+
+
 def test_draws_of_rows_without_a_probability():
     x = column([[1.0, -INF, 0.0], [-INF] * 3, [INF, 3.0, INF], [NAN, 0.0, 0.0]])
     drawn = sample_argmax(x, num_samples=300, generator=seeded())
     assert set(drawn[0].tolist()) == {0, 2}
     assert set(drawn[2].tolist()) == {0, 2}
     assert (drawn[[1, 3]] == -1).all()
-    y = gumbel_softmax(x, hard=True, generator=seeded())
-    assert y[1].tolist() == [0, 0, 0]
-    assert y[3].isnan().all()
+    for hard in (False, True):
+        leaf = x.clone().requires_grad_()
+        y = gumbel_softmax(leaf, hard=hard, generator=seeded())
+        assert y[1].tolist() == [0, 0, 0]
+        assert y[3].isnan().all()
+        (slope,) = torch.autograd.grad(y.square().sum(), leaf)
+        assert slope.isnan().any(-1).tolist() == [False, False, False, True]
 
 
 def test_no_temperature_and_no_size_overflows():
