@@ -228,7 +228,7 @@ def test_one_winner_and_many_tied_losers(noise, method):
     cdf, density, kinks = LAWS[noise]
     kinks = kinks or []
     ends = sorted({*(-42, -12, -6, -3, -1, 0, 1, 3, 6, 12, 42), *kinks, *(k - 0.5 for k in kinks)})
-    for n in (100, 300, 1000) if (noise, method) in ROOMY else (10,):
+    for n in (100, 1000) if (noise, method) in ROOMY else (10,):
         x = torch.full((n,), -0.5, dtype=F64)
         x[0] = 0
         p = perturbed_argmax_prob(x, noise=noise, method=method)

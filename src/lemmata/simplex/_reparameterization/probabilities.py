@@ -45,7 +45,7 @@ def perturbed_argmax_prob(
             ``"neg_exponential"`` and ``"neg_gumbel"`` are minus the noise of that name. Only uniform noise,
             which is bounded on both sides, gives exactly 0 to scores that can never win.
         method: ``"auto"``: the closed form of gumbel and neg_exponential, of n terms, else quadrature.
-            ``"quadrature"``: to :math:`10^{-12}` in float64, absolutely, for up to 1000 entries, with 90 to
+            ``"quadrature"``: to :math:`10^{-12}` in float64, absolutely, for up to 1000 entries, with 16 to
             700 nodes; laplace has 16 n more, uniform and neg_exponential 32 n. In float32 rounding decides.
             ``"closed"``: for exponential and neg_gumbel too, with the :math:`2^n-1` subsets of a row of at
             most 16; their terms alternate and lose digits.
