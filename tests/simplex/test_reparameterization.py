@@ -8,7 +8,12 @@ import torch
 import torch.nn.functional as F
 from helpers import DTYPES, F64, INF, NAN, Draw, column, seeded
 
-from lemmata.simplex import gumbel_softmax, perturbed_argmax_prob, sample_argmax
+from lemmata.simplex import (
+    gumbel_softmax,
+    log_perturbed_argmax_prob,
+    perturbed_argmax_prob,
+    sample_argmax,
+)
 
 BOUNDED = ["uniform", "exponential", "neg_exponential"]
 NOISES = ["gumbel", "normal", "logistic", "laplace", "neg_gumbel", *BOUNDED]
@@ -251,6 +256,88 @@ def test_small_probabilities_keep_their_digits_in_float32(noise):
     assert integral([0, -20, -1], 1, "neg_gumbel") == pytest.approx(
         perturbed_argmax_prob(column([0.0, -20.0, -1.0]), noise="neg_gumbel")[1].item(), rel=1e-9
     )
+
+
+POSITIVE = [noise for noise in NOISES if noise != "uniform"]
+positive = pytest.mark.parametrize("noise", POSITIVE)
+
+
+@positive
+def test_logarithms_are_those_of_the_probabilities(noise):
+    x = Draw(11).normal(6, 12, scale=2)
+    log_p = log_perturbed_argmax_prob(x, noise=noise)
+    torch.testing.assert_close(log_p.exp(), perturbed_argmax_prob(x, noise=noise), rtol=0, atol=1e-13)
+    torch.testing.assert_close(log_perturbed_argmax_prob(x.T, noise=noise, dim=0).T, log_p)
+    assert torch.equal(log_perturbed_argmax_prob(x), log_perturbed_argmax_prob(x, noise="gumbel"))
+
+
+def log_integral(row, noise):
+    """Of the last score, by mpmath, where the integrand is divided by its largest value."""
+    cdf, density, _ = LAWS[noise]
+
+    def integrand(v):
+        return density(v - row[-1]) * mp.fprod(cdf(v - m) ** row[:-1].count(m) for m in set(row[:-1]))
+
+    top = max(integrand(mp.mpf(v) / 2 + 0.01) for v in range(-120, 30))
+    ends = sorted({*row, *range(-45, 10), 12, 20, 50, -60})
+    return float(mp.log(mp.quad(lambda v: integrand(v) / top, ends, maxdegree=5)) + mp.log(top))
+
+
+@positive
+def test_logarithms_of_scores_far_behind(noise):
+    for row in ([0.0, -40.0], [0.0, -1.0, -25.0, -40.0], [0.0] * 5 + [-40.0]):
+        want = log_integral(row, noise)
+        x = column(row).requires_grad_()
+        log_p = log_perturbed_argmax_prob(x, noise=noise)[-1]
+        (slope,) = torch.autograd.grad(log_p, x)
+        assert log_p.item() == pytest.approx(want, abs=1e-11)
+        assert abs(slope.sum()) < 1e-11
+        assert slope[-1] > 0.9
+        low = log_perturbed_argmax_prob(x.detach().float(), noise=noise)[-1]
+        assert low.item() == pytest.approx(want, rel=2e-6)
+
+
+def test_logarithms_of_closed_forms():
+    for d in (1.0, 10.0, 40.0, 60.0):
+        x, e = column([0.0, -d]), math.exp(-d)
+        for noise, want in (
+            ("gumbel", -d - math.log1p(e)),
+            ("neg_gumbel", -d - math.log1p(e)),
+            ("normal", float(mp.log(normal(-mp.mpf(d) / mp.sqrt(2))))),
+            ("exponential", -d - math.log(2)),
+            ("neg_exponential", -d - math.log(2)),
+            ("laplace", -d + math.log((1 + d / 2) / 2)),
+            ("logistic", -d + math.log((d - 1 + e) / (1 - e) ** 2)),
+        ):
+            log_p = log_perturbed_argmax_prob(x, noise=noise)[1].item()
+            assert log_p == pytest.approx(want, abs=1e-11), (noise, d)
+
+
+@positive
+def test_logarithms_beyond_their_range_are_a_lower_bound_with_a_slope(noise):
+    x = column([0.0, -150.0]).requires_grad_()
+    log_p = log_perturbed_argmax_prob(x, noise=noise)[1]
+    (slope,) = torch.autograd.grad(log_p, x)
+    assert log_p.isfinite()
+    if noise == "normal":
+        assert log_p < float(mp.log(normal(-150 / mp.sqrt(2)))) + 1e-9
+    assert slope.isfinite().all()
+
+
+@positive
+def test_logarithms_of_masks(noise):
+    x = column([[1.0, -INF, 0.0], [-INF] * 3, [INF, 3.0, INF], [NAN, 0.0, 0.0]]).requires_grad_()
+    log_p = log_perturbed_argmax_prob(x, noise=noise)
+    want = perturbed_argmax_prob(x.detach(), noise=noise).log()
+    torch.testing.assert_close(log_p.detach(), want, equal_nan=True, rtol=0, atol=1e-13)
+    (slope,) = torch.autograd.grad(log_p[:3][log_p[:3].isfinite()].sum(), x)
+    assert (slope[:3].isinf() | slope[:3].isnan()).sum() == 0
+    assert slope[0, 1] == 0
+
+
+def test_no_logarithm_of_what_may_be_zero():
+    with pytest.raises(ValueError, match=r"noise must be .* or 'neg_gumbel', got 'uniform'"):
+        log_perturbed_argmax_prob(torch.zeros(3), noise="uniform")
 
 
 @noises
