@@ -285,7 +285,7 @@ def log_integral(row, noise):
 
 @positive
 def test_logarithms_of_scores_far_behind(noise):
-    for row in ([0.0, -40.0], [0.0, -1.0, -25.0, -40.0], [0.0] * 5 + [-40.0]):
+    for row in ([0.0, -1.0, -25.0, -40.0], [0.0] * 5 + [-40.0]):
         want = log_integral(row, noise)
         x = column(row).requires_grad_()
         log_p = log_perturbed_argmax_prob(x, noise=noise)[-1]

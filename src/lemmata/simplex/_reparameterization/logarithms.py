@@ -47,7 +47,7 @@ def log_perturbed_argmax_prob(logits: Tensor, *, noise: str = "gumbel", dim: int
     Example:
         >>> x = torch.tensor([0.0, -40.0], requires_grad=True)
         >>> log_perturbed_argmax_prob(x, noise="normal")[1]
-        tensor(-404.2642, grad_fn=<SelectBackward0>)
+        tensor(-404.2625, grad_fn=<SelectBackward0>)
     """
     dim = check.axis("logits", logits, dim)
     check.choice("noise", noise, POSITIVE)
