@@ -8,7 +8,12 @@ import torch
 import torch.nn.functional as F
 from helpers import DTYPES, F64, INF, NAN, Draw, column, seeded
 
-from lemmata.simplex import gumbel_softmax, perturbed_argmax_prob, sample_argmax
+from lemmata.simplex import (
+    gumbel_softmax,
+    log_perturbed_argmax_prob,
+    perturbed_argmax_prob,
+    sample_argmax,
+)
 
 BOUNDED = ["uniform", "exponential", "neg_exponential"]
 NOISES = ["gumbel", "normal", "logistic", "laplace", "neg_gumbel", *BOUNDED]
@@ -16,6 +21,7 @@ WAYS = [
     *((noise, "quadrature") for noise in NOISES),
     *((noise, "closed") for noise in ("gumbel", "exponential", "neg_exponential", "neg_gumbel")),
 ]
+ROOMY = [way for way in WAYS if way not in (("exponential", "closed"), ("neg_gumbel", "closed"))]
 ways = pytest.mark.parametrize(("noise", "method"), WAYS)
 noises = pytest.mark.parametrize("noise", NOISES)
 
@@ -221,6 +227,119 @@ def test_subsets_and_nodes_agree_on_sixteen(noise):
     torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 
 
+@ways
+def test_one_winner_and_many_tied_losers(noise, method):
+    """Q falls as a line's power n - 1 below the losers, which no piece of fixed length integrates."""
+    cdf, density, kinks = LAWS[noise]
+    kinks = kinks or []
+    ends = sorted({*(-42, -12, -6, -3, -1, 0, 1, 3, 6, 12, 42), *kinks, *(k - 0.5 for k in kinks)})
+    for n in (100, 1000) if (noise, method) in ROOMY else (10,):
+        x = torch.full((n,), -0.5, dtype=F64)
+        x[0] = 0
+        p = perturbed_argmax_prob(x, noise=noise, method=method)
+        first = float(mp.quad(lambda e, n=n: density(e) * cdf(e + mp.mpf(0.5)) ** (n - 1), ends))
+        want = torch.full_like(p, (1 - first) / (n - 1))
+        want[0] = first
+        torch.testing.assert_close(p, want, rtol=0, atol=2e-13)
+    if noise == "uniform":  # of n = 300
+        x = x.detach()[:300].requires_grad_()
+        (slope,) = torch.autograd.grad(perturbed_argmax_prob(x, noise=noise)[0], x)
+        torch.testing.assert_close(slope[:2], column([1.0, -1 / 299]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("noise", ["gumbel", "logistic", "laplace", "neg_gumbel", "exponential", "normal"])
+def test_small_probabilities_keep_their_digits_in_float32(noise):
+    for gap in (8.0, 14.0) if noise == "normal" else (12.0, 16.0, 20.0, 25.0, 30.0):
+        x = torch.tensor([0.0, -gap, -1.0])
+        p = perturbed_argmax_prob(x, noise=noise)[1].item()
+        assert p == pytest.approx(perturbed_argmax_prob(x.double(), noise=noise)[1].item(), rel=1e-5)
+    assert integral([0, -20, -1], 1, "neg_gumbel") == pytest.approx(
+        perturbed_argmax_prob(column([0.0, -20.0, -1.0]), noise="neg_gumbel")[1].item(), rel=1e-9
+    )
+
+
+POSITIVE = [noise for noise in NOISES if noise != "uniform"]
+positive = pytest.mark.parametrize("noise", POSITIVE)
+
+
+@positive
+def test_logarithms_are_those_of_the_probabilities(noise):
+    x = Draw(11).normal(6, 12, scale=2)
+    log_p = log_perturbed_argmax_prob(x, noise=noise)
+    torch.testing.assert_close(log_p.exp(), perturbed_argmax_prob(x, noise=noise), rtol=0, atol=1e-13)
+    torch.testing.assert_close(log_perturbed_argmax_prob(x.T, noise=noise, dim=0).T, log_p)
+    assert torch.equal(log_perturbed_argmax_prob(x), log_perturbed_argmax_prob(x, noise="gumbel"))
+
+
+def log_integral(row, noise):
+    """Of the last score, by mpmath, where the integrand is divided by its largest value."""
+    cdf, density, _ = LAWS[noise]
+
+    def integrand(v):
+        return density(v - row[-1]) * mp.fprod(cdf(v - m) ** row[:-1].count(m) for m in set(row[:-1]))
+
+    top = max(integrand(mp.mpf(v) / 2 + 0.01) for v in range(-120, 30))
+    ends = sorted({*row, *range(-45, 10), 12, 20, 50, -60})
+    return float(mp.log(mp.quad(lambda v: integrand(v) / top, ends, maxdegree=5)) + mp.log(top))
+
+
+@positive
+def test_logarithms_of_scores_far_behind(noise):
+    for row in ([0.0, -1.0, -25.0, -40.0], [0.0] * 5 + [-40.0]):
+        want = log_integral(row, noise)
+        x = column(row).requires_grad_()
+        log_p = log_perturbed_argmax_prob(x, noise=noise)[-1]
+        (slope,) = torch.autograd.grad(log_p, x)
+        assert log_p.item() == pytest.approx(want, abs=1e-11)
+        assert abs(slope.sum()) < 1e-11
+        assert slope[-1] > 0.9
+        low = log_perturbed_argmax_prob(x.detach().float(), noise=noise)[-1]
+        assert low.item() == pytest.approx(want, rel=2e-6)
+
+
+def test_logarithms_of_closed_forms():
+    for d in (1.0, 10.0, 40.0, 60.0):
+        x, e = column([0.0, -d]), math.exp(-d)
+        for noise, want in (
+            ("gumbel", -d - math.log1p(e)),
+            ("neg_gumbel", -d - math.log1p(e)),
+            ("normal", float(mp.log(normal(-mp.mpf(d) / mp.sqrt(2))))),
+            ("exponential", -d - math.log(2)),
+            ("neg_exponential", -d - math.log(2)),
+            ("laplace", -d + math.log((1 + d / 2) / 2)),
+            ("logistic", -d + math.log((d - 1 + e) / (1 - e) ** 2)),
+        ):
+            log_p = log_perturbed_argmax_prob(x, noise=noise)[1].item()
+            assert log_p == pytest.approx(want, abs=1e-11), (noise, d)
+
+
+@positive
+def test_logarithms_beyond_their_range_are_a_lower_bound_with_a_slope(noise):
+    x = column([0.0, -150.0]).requires_grad_()
+    log_p = log_perturbed_argmax_prob(x, noise=noise)[1]
+    (slope,) = torch.autograd.grad(log_p, x)
+    assert log_p.isfinite()
+    if noise == "normal":
+        assert log_p < float(mp.log(normal(-150 / mp.sqrt(2)))) + 1e-9
+    assert slope.isfinite().all()
+
+
+@positive
+def test_logarithms_of_masks(noise):
+    x = column([[1.0, -INF, 0.0], [-INF] * 3, [INF, 3.0, INF], [NAN, 0.0, 0.0]]).requires_grad_()
+    log_p = log_perturbed_argmax_prob(x, noise=noise)
+    want = perturbed_argmax_prob(x.detach(), noise=noise).log()
+    torch.testing.assert_close(log_p.detach(), want, equal_nan=True, rtol=0, atol=1e-13)
+    (slope,) = torch.autograd.grad(log_p[:3][log_p[:3].isfinite()].sum(), x)
+    assert (slope[:3].isinf() | slope[:3].isnan()).sum() == 0
+    assert slope[0, 1] == 0
+
+
+def test_no_logarithm_of_what_may_be_zero():
+    with pytest.raises(ValueError, match=r"noise must be .* or 'neg_gumbel', got 'uniform'"):
+        log_perturbed_argmax_prob(torch.zeros(3), noise="uniform")
+
+
 @noises
 def test_long_rows_of_spread_scores_sum_to_one(noise):
     x = Draw(8).normal(1, 400, scale=4)
@@ -295,15 +414,28 @@ def test_masks_and_rows_without_a_probability(noise, method):
     assert slope[0].sum().abs() < 1e-14
 
 
+@ways
+def test_nan_spoils_its_row_and_the_gradient_there(noise, method):
+    x = column([[NAN, 0.0, 1.0], [0.0, 1.0, 2.0]]).requires_grad_()
+    p = perturbed_argmax_prob(x, noise=noise, method=method)
+    (slope,) = torch.autograd.grad(p.square().sum(), x)
+    assert slope[0].isnan().all()
+    assert slope[1].isfinite().all()
+
+
 def test_draws_of_rows_without_a_probability():
     x = column([[1.0, -INF, 0.0], [-INF] * 3, [INF, 3.0, INF], [NAN, 0.0, 0.0]])
     drawn = sample_argmax(x, num_samples=300, generator=seeded())
     assert set(drawn[0].tolist()) == {0, 2}
     assert set(drawn[2].tolist()) == {0, 2}
     assert (drawn[[1, 3]] == -1).all()
-    y = gumbel_softmax(x, hard=True, generator=seeded())
-    assert y[1].tolist() == [0, 0, 0]
-    assert y[3].isnan().all()
+    for hard in (False, True):
+        leaf = x.clone().requires_grad_()
+        y = gumbel_softmax(leaf, hard=hard, generator=seeded())
+        assert y[1].tolist() == [0, 0, 0]
+        assert y[3].isnan().all()
+        (slope,) = torch.autograd.grad(y.square().sum(), leaf)
+        assert slope.isnan().any(-1).tolist() == [False, False, False, True]
 
 
 def test_no_temperature_and_no_size_overflows():

@@ -4,7 +4,12 @@ import torch
 from contract import Row, check, each
 from helpers import F64, INF, seeded
 
-from lemmata.simplex import gumbel_softmax, perturbed_argmax_prob, sample_argmax
+from lemmata.simplex import (
+    gumbel_softmax,
+    log_perturbed_argmax_prob,
+    perturbed_argmax_prob,
+    sample_argmax,
+)
 
 TIES = torch.tensor([[1.0, 1.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0], [0.0, 3.0, 3.0, -1.0]], dtype=F64)
 NOWHERE = torch.tensor([[-INF] * 4, [INF, 0.0, INF, -INF], [0.0, -INF, -900.0, 1.0]], dtype=F64)
@@ -20,6 +25,10 @@ RANDOM = dict(
 
 def rows(noise, method="auto"):
     return lambda draw: dict(logits=draw.normal(3, 4), noise=noise, method=method, dim=-1)
+
+
+def logs(noise):
+    return lambda draw: dict(logits=draw.normal(3, 4), noise=noise, dim=-1)
 
 
 def draws(draw):
@@ -46,6 +55,13 @@ ROWS = [
     *(
         Row(perturbed_argmax_prob, rows(noise, "quadrature"), f"nodes {noise}", points=POINTS, programs=False)
         for noise in ("gumbel", "neg_exponential")
+    ),
+    Row(log_perturbed_argmax_prob, logs("normal"), "log normal", points=POINTS, wrong=DIM),
+    *(
+        Row(
+            log_perturbed_argmax_prob, logs(noise), f"log {noise}", points=POINTS, programs=noise == "laplace"
+        )
+        for noise in ("gumbel", "logistic", "laplace", "exponential", "neg_exponential", "neg_gumbel")
     ),
     Row(
         sample_argmax,

@@ -18,6 +18,7 @@ Source: Su, kexue.fm 9085 (2022).
 """
 
 from lemmata import _parts
+from lemmata.simplex._reparameterization.logarithms import *
 from lemmata.simplex._reparameterization.probabilities import *
 from lemmata.simplex._reparameterization.samples import *
 

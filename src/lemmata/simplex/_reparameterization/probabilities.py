@@ -42,11 +42,11 @@ def perturbed_argmax_prob(
             of nothing else gives zeros with gradient 0. Entries at ``inf`` share the row equally.
         noise: the law of :math:`\varepsilon`. ``"gumbel"`` gives softmax, ``"normal"`` probit. ``"logistic"``
             and ``"laplace"`` have scale 1, ``"exponential"`` mean 1, ``"uniform"`` is on [0, 1];
-            ``"neg_exponential"`` and ``"neg_gumbel"`` are minus the noise of that name. The three that are
-            bounded above or below give 0 to scores that can never win.
+            ``"neg_exponential"`` and ``"neg_gumbel"`` are minus the noise of that name. Only uniform noise,
+            which is bounded on both sides, gives exactly 0 to scores that can never win.
         method: ``"auto"``: the closed form of gumbel and neg_exponential, of n terms, else quadrature.
-            ``"quadrature"``: to :math:`10^{-12}` in float64, absolutely, for up to 1000 entries, with 90 to
-            700 nodes; laplace, uniform and neg_exponential have 16 n more. In float32 rounding decides.
+            ``"quadrature"``: to :math:`10^{-12}` in float64, absolutely, for up to 1000 entries, with 16 to
+            700 nodes; laplace has 16 n more, uniform and neg_exponential 32 n. In float32 rounding decides.
             ``"closed"``: for exponential and neg_gumbel too, with the :math:`2^n-1` subsets of a row of at
             most 16; their terms alternate and lose digits.
         dim: the axis of the scores.
@@ -103,8 +103,13 @@ def _rows(x: Tensor, noise: str, method: str) -> Tensor:
         p = _over_subsets(d, on, noise)
     else:
         p = integral(d, on, noise)
-    p = torch.where(peak == -math.inf, 0.0, p.clamp(max=1.0))
-    return torch.where(peak.isnan(), math.nan, p)
+    return spoil(x, peak, torch.where(peak == -math.inf, 0.0, p.clamp(max=1.0)))
+
+
+def spoil(x: Tensor, peak: Tensor, p: Tensor) -> Tensor:
+    """p, but NaN with the gradient NaN in rows of x whose peak is."""
+    spoilt = peak.isnan()
+    return torch.where(spoilt, x * torch.where(spoilt, math.nan, 1.0), p)
 
 
 def softmax(d: Tensor, on: Tensor) -> Tensor:

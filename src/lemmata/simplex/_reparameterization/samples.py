@@ -9,7 +9,7 @@ from lemmata import _arguments as check
 from lemmata.numerics.infinite import above
 from lemmata.numerics.precision import compute_dtype
 from lemmata.simplex._reparameterization.noises import NOISES
-from lemmata.simplex._reparameterization.probabilities import softmax
+from lemmata.simplex._reparameterization.probabilities import softmax, spoil
 
 __all__ = ["gumbel_softmax", "sample_argmax"]
 
@@ -119,7 +119,7 @@ def gumbel_softmax(
         chosen = torch.zeros_like(y).scatter(-1, gap.argmax(-1, keepdim=True), 1.0)
         y = chosen + (y - y.detach())
     y = torch.where(peak == -math.inf, 0.0, y)
-    return torch.where(peak.isnan(), math.nan, y).to(logits.dtype).movedim(-1, dim)
+    return spoil(x, peak, y).to(logits.dtype).movedim(-1, dim)
 
 
 def _noise(name: str, like: Tensor, generator: torch.Generator | None) -> Tensor:
