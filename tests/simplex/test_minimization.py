@@ -369,9 +369,39 @@ def test_a_value_that_is_no_number_ends_the_row_where_it_was():
         assert found.p.isfinite().all()
         assert (found.value >= 0.2).all()
         assert not found.converged.any()
-    started = frank_wolfe(lambda p: p[..., 0] * NAN, UNIFORM, tol=1e-9)
-    assert started.steps == 0
-    assert not started.converged
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_start_without_a_value_is_refused_with_what_to_write(name):
+    start = column([0.5, 0.3, 0.2, 0.0])
+
+    def starts(f):
+        return lambda: METHODS[name](f, start, tol=1e-6)
+
+    assert_refused(
+        [
+            (ValueError, r"f\(p\) must not be NaN .* entr", starts(lambda p: (p * p.log()).sum(-1))),
+            (
+                ValueError,
+                "gradient of f must not be NaN",
+                starts(lambda p: torch.special.xlogy(p, p).sum(-1)),
+            ),
+            (ValueError, r"f\(p\) must not", starts(lambda p: torch.where(p == 0, NAN, p).sum(-1))),
+        ]
+    )
+    found = METHODS[name](lambda p: -torch.special.entr(p).sum(-1), start, tol=1e-6)
+    assert found.history.gap[0] == INF
+    if name in ("multiply", "logits"):  # masked
+        assert_close(found.p, [1 / 3, 1 / 3, 1 / 3, 0], 1e-3, 1e-9)
+        assert not found.converged
+    still = exponentiated_gradient(lambda p: (1 / p).sum(-1), start, tol=1e-6)
+    assert still.value == INF
+    assert still.steps == 0
+    rows = torch.full((2, 3, 2), 0.5, dtype=F64).log()
+    rows[0, 1, 1] = NAN  # in data, not in a formula: its row says so, and the other goes on
+    found = em_mixture_weights(rows, tol=1e-6)
+    assert found.value.isnan().tolist() == [True, False]
+    assert found.converged.tolist() == [False, True]
 
 
 def test_no_probability_is_lost_where_it_underflows():

@@ -49,8 +49,8 @@ def exponentiated_gradient(
 
     Raises:
         TypeError: f no function, or its values no floating-point tensor; ``p0`` not floating point.
-        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, a
-            ``tol`` below 0, an ``lr`` that is not in (0, inf).
+        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, NaN
+            in f(p0) or its gradient, a ``tol`` below 0, an ``lr`` that is not in (0, inf).
 
     Source: Kivinen and Warmuth, "Exponentiated gradient versus gradient descent" (1997); Beck and Teboulle,
         "Mirror descent and nonlinear projected subgradient methods" (2003).

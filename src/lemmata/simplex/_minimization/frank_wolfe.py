@@ -50,8 +50,8 @@ def frank_wolfe(
 
     Raises:
         TypeError: f no function, or its values no floating-point tensor; ``p0`` not floating point.
-        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, a
-            ``tol`` below 0, an unknown ``step_size``.
+        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, NaN
+            in f(p0) or its gradient, a ``tol`` below 0, an unknown ``step_size``.
 
     Source: Frank and Wolfe (1956); Guélat and Marcotte, "Some comments on Wolfe's 'away step'" (1986);
         Pedregosa et al., "Linearly convergent Frank-Wolfe with backtracking line-search" (2020).

@@ -69,6 +69,7 @@ class Method(NamedTuple):
     probabilities: Callable[[Tensor], Tensor]  # of a state
     move: Callable[[Tensor, Point, Any], Tensor]  # the next state, by a step of some size
     promise: Callable[[Tensor, Tensor, Point, Point], Promise] | None = None  # from one state to the next
+    own: bool = False  # whether f is the method's own, whose NaN is in the data and not in the formula
 
 
 def evaluate(f: Objective, p: Tensor) -> Point:
@@ -99,6 +100,8 @@ def descend(
     value that is no number, is taken back, and the next is shorter.
     """
     point = evaluate(f, method.probabilities(state))
+    if not method.own:
+        defined(point)
     live = point.value.isfinite() & (point.gap > tol)
     rate, taken, past = _first_rate(point), torch.zeros_like(live, dtype=torch.int64), [point]
     for t in range(steps):
@@ -180,6 +183,18 @@ def start(name: str, value: Tensor) -> Tensor:
             raise ValueError(f"{name} must sum to 1 in each row, got a sum that is off by {worst}")
     p = value.detach().to(compute_dtype(value)).clamp(min=0)
     return p / p.sum(-1, keepdim=True)
+
+
+def defined(point: Point) -> None:
+    """ValueError where the start has no value or no gap: no step from there could be judged."""
+    if not readable(point.gap):
+        return
+    for name, value in (("f(p)", point.value), ("the gradient of f", point.gap)):
+        if value.isnan().any():
+            raise ValueError(
+                f"{name} must not be NaN at the start; at p = 0 p log p and torch.xlogy are, in value or "
+                "slope: write torch.special.entr(p), or leave out entries that stay 0"
+            )
 
 
 def limits(steps: int, tol: float) -> tuple[int, float]:
