@@ -39,11 +39,13 @@ def frank_wolfe(
 
     Args:
         f: from ``(..., n)`` to ``(...)``, differentiable; see the module.
-        p0: the start, probabilities ``(..., n)``. With ``"2/(t+2)"`` it is forgotten in the first step.
+        p0: the start, probabilities ``(..., n)``. With ``"2/(t+2)"`` it is forgotten in the first step, which
+            goes all the way to a vertex: where f is ``inf`` there, the row stays at the start.
         tol: the gap that is small enough, in the unit of f.
         steps: at most so many, those that are taken back included.
         step_size: ``"2/(t+2)"``; ``"sought"``, the best one for a bend that is estimated on the way; or
-            ``"away"``, likewise and with steps away. Of vertices that tie the first is taken.
+            ``"away"``, likewise and with steps away. Of vertices that tie the first is taken. ``"sought"`` is
+            the slowest of the three where the minimum lies on an edge.
 
     Returns:
         See :class:`SimplexMinimum`.

@@ -39,11 +39,11 @@ class SimplexMinimum:
     """
 
     p: Tensor  #: probabilities ``(..., n)``, the last of each row
-    value: Tensor  #: f(p), ``(...)``
-    gap: Tensor  #: of this p, ``(...)``; a convex f exceeds its minimum by no more
+    value: Tensor  #: f(p), ``(...)``; of a half type: of the rounded p, divided by its sum
+    gap: Tensor  #: of the same p, ``(...)``; a convex f exceeds its minimum by no more than this and rounding
     steps: Tensor  #: how many each row took, int64 ``(...)``
-    converged: Tensor  #: whether the gap is at most ``tol``, bool ``(...)``
-    history: History  #: ``value`` and ``gap``, ``(..., steps + 1)``
+    converged: Tensor  #: whether the value is finite and the gap at most ``tol``, bool ``(...)``
+    history: History  #: ``value`` and ``gap``, ``(..., steps + 1)``, before p is rounded
 
 
 class Point(NamedTuple):
@@ -74,14 +74,16 @@ class Method(NamedTuple):
 
 def evaluate(f: Objective, p: Tensor) -> Point:
     """f, its gradient and the gap at p."""
+    if torch.is_inference_mode_enabled():
+        raise ValueError("f needs its gradient, which torch.inference_mode() forbids: use torch.no_grad()")
     with torch.enable_grad(), no_autocast(p):
         leaf = p.detach().requires_grad_()
         value = f(leaf)
         check.floating("f(p)", value)
         check.shape("f(p)", value, p.shape[:-1], "p")
-        if not value.requires_grad:
+        grad = torch.autograd.grad(value.sum(), leaf, allow_unused=True)[0] if value.requires_grad else None
+        if grad is None:
             raise ValueError("f must be differentiable in p, got a value without a gradient")
-        (grad,) = torch.autograd.grad(value.sum(), leaf)
     return Point(p, value.detach().to(p.dtype), grad, gap_of(p, grad))
 
 
@@ -121,8 +123,17 @@ def descend(
         live, taken = live & (point.gap > tol), taken + good
         past.append(point)
     history = History(*(torch.stack([getattr(x, k) for x in past], -1).to(dtype) for k in History._fields))
+    point = _rounded(f, point, dtype)
     p, value, _, gap = (x.to(dtype) for x in point)
-    return SimplexMinimum(p, value, gap, taken, point.gap <= tol, history)
+    return SimplexMinimum(p, value, gap, taken, (point.gap <= tol) & point.value.isfinite(), history)
+
+
+def _rounded(f: Objective, point: Point, dtype: torch.dtype) -> Point:
+    """What f says of the p that is handed out, where that has fewer digits than the search had."""
+    if point.p.dtype == dtype:
+        return point
+    p = point.p.to(dtype).to(point.p.dtype)
+    return evaluate(f, p / p.sum(-1, keepdim=True))
 
 
 def _first_rate(point: Point) -> Tensor:
@@ -179,7 +190,8 @@ def start(name: str, value: Tensor) -> Tensor:
     check.probability(name, value)
     if value.numel() and readable(value):
         worst = (value.detach().double().sum(-1) - 1).abs().max().item()
-        if not worst <= max(1e-6, 16 * torch.finfo(value.dtype).eps ** 0.75):  # it is divided by it
+        eps = torch.finfo(value.dtype).eps  # entries that were rounded miss the sum by eps / 2 at most
+        if not worst <= max(1e-6, min(16 * eps**0.75, 1e-4 + 4 * eps)):  # it is divided by it
             raise ValueError(f"{name} must sum to 1 in each row, got a sum that is off by {worst}")
     p = value.detach().to(compute_dtype(value)).clamp(min=0)
     return p / p.sum(-1, keepdim=True)
@@ -205,11 +217,12 @@ def limits(steps: int, tol: float) -> tuple[int, float]:
     return steps, tol
 
 
-def size_of(lr: float | None) -> Callable[[int], Any] | None:
+def size_of(lr: float | None, like: Tensor) -> Callable[[int], Any] | None:
     """A fixed size, or None for one that is sought."""
     if lr is None:
         return None
     fixed = check.positive("lr", lr)
-    if fixed == float("inf"):
-        raise ValueError(f"lr must be finite, got {lr}")
+    most = torch.finfo(compute_dtype(like)).max
+    if fixed > most:
+        raise ValueError(f"lr must be at most {most}, where its type ends; got {lr}")
     return lambda t: fixed
