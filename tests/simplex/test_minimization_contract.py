@@ -42,9 +42,6 @@ LOOP = dict(
     ),
 )
 WRONG = dict(tol=(-1.0,), steps=(-1,))
-NEAR = dict(
-    roundings=2**13
-)  # in a half type the gap, near 0, is that of the rounded p and not the rounded gap
 RATE = dict(wrong=dict(lr=(0.0, float("inf")), **WRONG))
 ROWS = [
     Row(simplex_gap, pairs, wrong=dict(dim=(2, -3))),
@@ -53,7 +50,7 @@ ROWS = [
         for size in ("2/(t+2)", "sought", "away")
     ),
     *(
-        Row(function, search(name, lr=lr), case, **RATE, **NEAR, **LOOP)
+        Row(function, search(name, lr=lr), case, **RATE, **LOOP)
         for function, name in (
             (exponentiated_gradient, "p0"),
             (projected_gradient, "p0"),
@@ -65,7 +62,6 @@ ROWS = [
         em_mixture_weights,
         lambda draw: dict(log_likelihood=draw.normal(3, 8, 4), tol=0.0, steps=5),
         wrong=WRONG,
-        **NEAR,
         **LOOP,
     ),
 ]

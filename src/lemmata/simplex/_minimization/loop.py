@@ -39,11 +39,11 @@ class SimplexMinimum:
     """
 
     p: Tensor  #: probabilities ``(..., n)``, the last of each row
-    value: Tensor  #: f(p), ``(...)``; of a half type: of the rounded p, divided by its sum
+    value: Tensor  #: f(p), ``(...)``; in a half type of the p before it was rounded
     gap: Tensor  #: of the same p, ``(...)``; a convex f exceeds its minimum by no more than this and rounding
     steps: Tensor  #: how many each row took, int64 ``(...)``
-    converged: Tensor  #: whether the value is finite and the gap at most ``tol``, bool ``(...)``
-    history: History  #: ``value`` and ``gap``, ``(..., steps + 1)``, before p is rounded
+    converged: Tensor  #: whether the value is finite and the gap at most ``tol``, of the rounded p too
+    history: History  #: ``value`` and ``gap``, ``(..., steps + 1)``
 
 
 class Point(NamedTuple):
@@ -123,9 +123,13 @@ def descend(
         live, taken = live & (point.gap > tol), taken + good
         past.append(point)
     history = History(*(torch.stack([getattr(x, k) for x in past], -1).to(dtype) for k in History._fields))
-    point = _rounded(f, point, dtype)
     p, value, _, gap = (x.to(dtype) for x in point)
-    return SimplexMinimum(p, value, gap, taken, (point.gap <= tol) & point.value.isfinite(), history)
+    converged = _within(point, tol) & _within(_rounded(f, point, dtype), tol)
+    return SimplexMinimum(p, value, gap, taken, converged, history)
+
+
+def _within(point: Point, tol: float) -> Tensor:
+    return (point.gap <= tol) & point.value.isfinite()
 
 
 def _rounded(f: Objective, point: Point, dtype: torch.dtype) -> Point:
