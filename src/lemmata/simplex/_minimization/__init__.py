@@ -13,6 +13,9 @@ If f is convex, :math:`f(p) - \min f \le \mathrm{gap}`, whatever made p. What ho
   dtype of the start.
 * One step is one gradient of f. A row whose gap is at most
   ``tol`` stays where it is, and so does one whose next value or gap would be no number.
+* At the start f and its gradient must not be NaN (ValueError). At an entry of 0 ``p * p.log()`` is, and the
+  slope of ``torch.xlogy(p, p)``; ``-torch.special.entr(p)`` is 0 there, with the slope ``-inf``: then the gap
+  is ``inf``, since that entry is always worth raising. An f of ``inf`` is no error: that row stays there.
 * On the CPU the loop ends when all rows have; elsewhere, where to look would wait for the device, after all
   steps. Results carry no gradient.
 * Values are checked (ValueError) on the CPU only. Shapes and dtypes are checked everywhere.

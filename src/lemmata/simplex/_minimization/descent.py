@@ -49,8 +49,9 @@ def exponentiated_gradient(
 
     Raises:
         TypeError: f no function, or its values no floating-point tensor; ``p0`` not floating point.
-        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, a
-            ``tol`` below 0, an ``lr`` that is not in (0, inf).
+        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, NaN
+            in f(p0) or its gradient, a ``tol`` below 0, an ``lr`` that is not in (0, inf) or has no place in
+            the type.
 
     Source: Kivinen and Warmuth, "Exponentiated gradient versus gradient descent" (1997); Beck and Teboulle,
         "Mirror descent and nonlinear projected subgradient methods" (2003).
@@ -68,7 +69,7 @@ def exponentiated_gradient(
     check.function("f", f)
     steps, tol = limits(steps, tol)
     log_p = start("p0", p0).log()
-    return descend(f, log_p, MULTIPLY, size_of(lr), steps, tol, p0.dtype)
+    return descend(f, log_p, MULTIPLY, size_of(lr, p0), steps, tol, p0.dtype)
 
 
 def projected_gradient(
@@ -95,7 +96,7 @@ def projected_gradient(
     """
     check.function("f", f)
     steps, tol = limits(steps, tol)
-    return descend(f, start("p0", p0), PROJECT, size_of(lr), steps, tol, p0.dtype)
+    return descend(f, start("p0", p0), PROJECT, size_of(lr, p0), steps, tol, p0.dtype)
 
 
 def softmax_gradient_descent(
@@ -106,8 +107,9 @@ def softmax_gradient_descent(
     .. math:: \theta \leftarrow \theta - \eta\,p\circ(g-\langle p, g\rangle)
 
     Every vertex is stationary, the worst as well as the best, and near one a step is about as large as what
-    is missing to 1: a confident mistake of M nats takes a time of :math:`M + \sinh M`, where
-    :func:`exponentiated_gradient` takes M (two entries, one apart).
+    is missing to 1: for a linear f and steps of a fixed size a confident mistake of M nats takes a time of
+    :math:`M + \sinh M`, where :func:`exponentiated_gradient` takes M (two entries, one apart). A size that is
+    sought grows with each step taken, and comes back sooner.
 
     Implements :prf:ref:`minimization-softmax`, :prf:ref:`minimization-plateau`.
 
@@ -133,7 +135,7 @@ def softmax_gradient_descent(
     theta = logits.detach().to(compute_dtype(logits))
     if theta.numel() and readable(theta) and not torch.isfinite(theta.amax(-1)).all():
         raise ValueError("logits must have a finite largest entry in each row, got NaN, inf or only -inf")
-    return descend(f, theta, SOFTMAX, size_of(lr), steps, tol, logits.dtype)
+    return descend(f, theta, SOFTMAX, size_of(lr, logits), steps, tol, logits.dtype)
 
 
 # --------------------------------------------------------------------------- moves and what they promise

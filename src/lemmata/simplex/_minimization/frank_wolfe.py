@@ -39,19 +39,21 @@ def frank_wolfe(
 
     Args:
         f: from ``(..., n)`` to ``(...)``, differentiable; see the module.
-        p0: the start, probabilities ``(..., n)``. With ``"2/(t+2)"`` it is forgotten in the first step.
+        p0: the start, probabilities ``(..., n)``. With ``"2/(t+2)"`` it is forgotten in the first step, which
+            goes all the way to a vertex: where f is ``inf`` there, the row stays at the start.
         tol: the gap that is small enough, in the unit of f.
         steps: at most so many, those that are taken back included.
         step_size: ``"2/(t+2)"``; ``"sought"``, the best one for a bend that is estimated on the way; or
-            ``"away"``, likewise and with steps away. Of vertices that tie the first is taken.
+            ``"away"``, likewise and with steps away. Of vertices that tie the first is taken. ``"sought"`` is
+            the slowest of the three where the minimum lies on an edge.
 
     Returns:
         See :class:`SimplexMinimum`.
 
     Raises:
         TypeError: f no function, or its values no floating-point tensor; ``p0`` not floating point.
-        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, a
-            ``tol`` below 0, an unknown ``step_size``.
+        ValueError: ``p0`` not probabilities, f of another shape than ``(...)`` or without a gradient, NaN
+            in f(p0) or its gradient, a ``tol`` below 0, an unknown ``step_size``.
 
     Source: Frank and Wolfe (1956); Guélat and Marcotte, "Some comments on Wolfe's 'away step'" (1986);
         Pedregosa et al., "Linearly convergent Frank-Wolfe with backtracking line-search" (2020).

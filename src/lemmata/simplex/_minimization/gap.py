@@ -30,7 +30,7 @@ def simplex_gap(p: Tensor, grad: Tensor, *, dim: SupportsIndex = -1) -> Tensor:
 
     Returns:
         The gap, without the axis ``dim``, in the dtype of ``p``. At ties for the minimum the gradient is the
-        mean of theirs.
+        mean of theirs. It is a bound up to the rounding of g: a few times eps of the largest entry.
 
     Raises:
         TypeError: an argument that is not floating point.
@@ -59,5 +59,6 @@ def gap_of(p: Tensor, g: Tensor) -> Tensor:
     endless = (least == -torch.inf) & ~p.isnan().any(-1, keepdim=True)
     skip = endless | ((p == 0) & (g == torch.inf))
     excess = above(torch.where(skip, 0.0, g), torch.where(endless, 0.0, least))
+    skip = skip | ((p == 0) & (excess == torch.inf))  # a difference that overflows
     gap = (p * torch.where(skip, 0.0, excess)).sum(-1)
     return torch.where(endless.squeeze(-1), torch.inf, gap)

@@ -39,10 +39,10 @@ class SimplexMinimum:
     """
 
     p: Tensor  #: probabilities ``(..., n)``, the last of each row
-    value: Tensor  #: f(p), ``(...)``
-    gap: Tensor  #: of this p, ``(...)``; a convex f exceeds its minimum by no more
+    value: Tensor  #: f(p), ``(...)``; in a half type of the p before it was rounded
+    gap: Tensor  #: of the same p, ``(...)``; a convex f exceeds its minimum by no more than this and rounding
     steps: Tensor  #: how many each row took, int64 ``(...)``
-    converged: Tensor  #: whether the gap is at most ``tol``, bool ``(...)``
+    converged: Tensor  #: whether the value is finite and the gap at most ``tol``, of the rounded p too
     history: History  #: ``value`` and ``gap``, ``(..., steps + 1)``
 
 
@@ -69,18 +69,21 @@ class Method(NamedTuple):
     probabilities: Callable[[Tensor], Tensor]  # of a state
     move: Callable[[Tensor, Point, Any], Tensor]  # the next state, by a step of some size
     promise: Callable[[Tensor, Tensor, Point, Point], Promise] | None = None  # from one state to the next
+    own: bool = False  # whether f is the method's own, whose NaN is in the data and not in the formula
 
 
 def evaluate(f: Objective, p: Tensor) -> Point:
     """f, its gradient and the gap at p."""
+    if torch.is_inference_mode_enabled():
+        raise ValueError("f needs its gradient, which torch.inference_mode() forbids: use torch.no_grad()")
     with torch.enable_grad(), no_autocast(p):
         leaf = p.detach().requires_grad_()
         value = f(leaf)
         check.floating("f(p)", value)
         check.shape("f(p)", value, p.shape[:-1], "p")
-        if not value.requires_grad:
+        grad = torch.autograd.grad(value.sum(), leaf, allow_unused=True)[0] if value.requires_grad else None
+        if grad is None:
             raise ValueError("f must be differentiable in p, got a value without a gradient")
-        (grad,) = torch.autograd.grad(value.sum(), leaf)
     return Point(p, value.detach().to(p.dtype), grad, gap_of(p, grad))
 
 
@@ -99,6 +102,8 @@ def descend(
     value that is no number, is taken back, and the next is shorter.
     """
     point = evaluate(f, method.probabilities(state))
+    if not method.own:
+        defined(point)
     live = point.value.isfinite() & (point.gap > tol)
     rate, taken, past = _first_rate(point), torch.zeros_like(live, dtype=torch.int64), [point]
     for t in range(steps):
@@ -119,7 +124,20 @@ def descend(
         past.append(point)
     history = History(*(torch.stack([getattr(x, k) for x in past], -1).to(dtype) for k in History._fields))
     p, value, _, gap = (x.to(dtype) for x in point)
-    return SimplexMinimum(p, value, gap, taken, point.gap <= tol, history)
+    converged = _within(point, tol) & _within(_rounded(f, point, dtype), tol)
+    return SimplexMinimum(p, value, gap, taken, converged, history)
+
+
+def _within(point: Point, tol: float) -> Tensor:
+    return (point.gap <= tol) & point.value.isfinite()
+
+
+def _rounded(f: Objective, point: Point, dtype: torch.dtype) -> Point:
+    """What f says of the p that is handed out, where that has fewer digits than the search had."""
+    if point.p.dtype == dtype:
+        return point
+    p = point.p.to(dtype).to(point.p.dtype)
+    return evaluate(f, p / p.sum(-1, keepdim=True))
 
 
 def _first_rate(point: Point) -> Tensor:
@@ -176,10 +194,23 @@ def start(name: str, value: Tensor) -> Tensor:
     check.probability(name, value)
     if value.numel() and readable(value):
         worst = (value.detach().double().sum(-1) - 1).abs().max().item()
-        if not worst <= max(1e-6, 16 * torch.finfo(value.dtype).eps ** 0.75):  # it is divided by it
+        eps = torch.finfo(value.dtype).eps  # entries that were rounded miss the sum by eps / 2 at most
+        if not worst <= max(1e-6, min(16 * eps**0.75, 1e-4 + 4 * eps)):  # it is divided by it
             raise ValueError(f"{name} must sum to 1 in each row, got a sum that is off by {worst}")
     p = value.detach().to(compute_dtype(value)).clamp(min=0)
     return p / p.sum(-1, keepdim=True)
+
+
+def defined(point: Point) -> None:
+    """ValueError where the start has no value or no gap: no step from there could be judged."""
+    if not readable(point.gap):
+        return
+    for name, value in (("f(p)", point.value), ("the gradient of f", point.gap)):
+        if value.isnan().any():
+            raise ValueError(
+                f"{name} must not be NaN at the start; at p = 0 p log p and torch.xlogy are, in value or "
+                "slope: write torch.special.entr(p), or leave out entries that stay 0"
+            )
 
 
 def limits(steps: int, tol: float) -> tuple[int, float]:
@@ -190,11 +221,12 @@ def limits(steps: int, tol: float) -> tuple[int, float]:
     return steps, tol
 
 
-def size_of(lr: float | None) -> Callable[[int], Any] | None:
+def size_of(lr: float | None, like: Tensor) -> Callable[[int], Any] | None:
     """A fixed size, or None for one that is sought."""
     if lr is None:
         return None
     fixed = check.positive("lr", lr)
-    if fixed == float("inf"):
-        raise ValueError(f"lr must be finite, got {lr}")
+    most = torch.finfo(compute_dtype(like)).max
+    if fixed > most:
+        raise ValueError(f"lr must be at most {most}, where its type ends; got {lr}")
     return lambda t: fixed

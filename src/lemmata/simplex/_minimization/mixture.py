@@ -79,4 +79,4 @@ def _reweigh(log_p: Tensor, point: Point, _: float) -> Tensor:
     return torch.log_softmax(torch.where(log_p == -torch.inf, -torch.inf, moved), -1)
 
 
-EM = Method(torch.exp, _reweigh)
+EM = Method(torch.exp, _reweigh, own=True)
