@@ -62,7 +62,7 @@ def scaled_dot_product_attention(
         whose scores all overflow to ``-inf`` is not that. A query that holds NaN or inf and sees a key gives
         NaN on a CPU; products of finite numbers that overflow to inf are the backend's affair, and so are
         half types. Where torch chooses a fused backend (on a CPU: four axes) there is no second derivative
-        and no forward mode; ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)`` has them.
+        and no forward mode; under ``SDPBackend.MATH`` of ``torch.nn.attention`` there are.
 
     Raises:
         TypeError: types that are not as above, or differ.
