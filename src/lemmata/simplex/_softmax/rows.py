@@ -127,12 +127,21 @@ def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, Tensor] | None:
 
 def _by_candidates(x: Tensor, groups: _Groups, tops: Tensor, peak: Tensor, a: float, out: Tensor) -> None:
     near = torch.finfo(tops.dtype).eps ** 0.5 / 8  # the next step is about that squared
-    P = largest(tops, a, near=0.1) * (1 + near**2)
+    P = largest(tops, a, _first(tops, a), near=0.1) * (1 + near**2)
     places = _places(x.shape[-1], groups, tops[:, : groups.top.shape[-1]] >= -P.pow(a) / a)
     u = _below(x if places is None else x.gather(-1, places), peak)
     P = largest(u, a, P, near)
     p = _at_the_ends(shared(u, P, a) if a <= 1 else between(u, P, a), peak).to(x.dtype)
     out.copy_(p) if places is None else out.zero_().scatter_(-1, places, p)
+
+
+def _first(tops: Tensor, a: float) -> Tensor | None:
+    """P of maxima of maxima, no less than that of all; None where there are few."""
+    groups = _groups(tops)
+    if groups.size == 1:
+        return None
+    few = torch.cat([groups.top, groups.rest], -1)
+    return largest(few, a, _first(few, a), near=0.1)
 
 
 def _below(x: Tensor, peak: Tensor) -> Tensor:
