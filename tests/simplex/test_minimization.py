@@ -7,6 +7,7 @@ import mpmath
 import pytest
 import torch
 from helpers import F64, INF, NAN, Draw, assert_close, assert_refused, close, column
+from simplex.minimization_cases import METHODS, X, distance
 
 from lemmata.simplex import (
     SimplexMinimum,
@@ -20,26 +21,9 @@ from lemmata.simplex import (
 )
 from lemmata.simplex._minimization import descent, loop
 
-X = column([1.0, 0.8, 0.1])
 BEST = column([0.6, 0.4, 0.0])
 UNIFORM = torch.full((3,), 1 / 3, dtype=F64)
 SIZES = ["2/(t+2)", "sought", "away"]
-
-
-def distance(p):
-    return (p - X.to(p.dtype)).square().sum(-1)
-
-
-def by_logits(f, p0, **options):
-    return softmax_gradient_descent(f, p0.log(), **options)
-
-
-METHODS = {
-    "away": frank_wolfe,
-    "multiply": exponentiated_gradient,
-    "project": projected_gradient,
-    "logits": by_logits,
-}
 
 
 def counted(f):

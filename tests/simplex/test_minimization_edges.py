@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers import F64, INF, NAN, Draw, assert_close, assert_refused, column
+from simplex.minimization_cases import METHODS, distance
 
 from lemmata.simplex import (
     em_mixture_weights,
@@ -12,22 +13,6 @@ from lemmata.simplex import (
     simplex_gap,
     softmax_gradient_descent,
 )
-
-
-def distance(p):
-    return (p - column([1.0, 0.8, 0.1]).to(p.dtype)).square().sum(-1)
-
-
-def by_logits(f, p0, **options):
-    return softmax_gradient_descent(f, p0.log(), **options)
-
-
-METHODS = {
-    "away": frank_wolfe,
-    "multiply": exponentiated_gradient,
-    "project": projected_gradient,
-    "logits": by_logits,
-}
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
