@@ -1,10 +1,11 @@
-"""The slope of entmax from its probabilities, and what a soft target may be off by."""
+"""The slope of entmax from its probabilities and the places of candidates, and what a soft target may be off by."""
 
 import pytest
 import torch
-from helpers import assert_refused
+from helpers import INF, NAN, Draw, allocated, assert_refused, gradient
 
-from lemmata.simplex import entmax_loss
+from lemmata.simplex import entmax, entmax_loss
+from lemmata.simplex._softmax import rows
 from lemmata.simplex._softmax.rows import _slope
 
 
@@ -16,6 +17,64 @@ def test_one_slope_far_above_the_others_loses_no_digits(a, tiny):
     exact = s * (g.double() - (s * g).sum() / s.sum())
     found = _slope(p, torch.ones(1, 1, dtype=torch.bool), g, a)
     torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+
+
+def kept_for_backward(x):
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        p = entmax(x)
+    return p, sum(kept.values())
+
+
+@pytest.mark.parametrize("scale", [10.0, 1.0, 0.1, 0.0])
+def test_backward_keeps_the_probabilities_and_the_places_of_candidates(scale):
+    """A flag a row, and four bytes a candidate: hardly more than the support, at most half of the entries."""
+    x = (Draw(0).normal(64, 4096, dtype=torch.float32) * scale).requires_grad_()
+    p, kept = kept_for_backward(x)
+    places = kept - x.nbytes - len(x)
+    widest = int((p > 0).sum(-1).max())
+    assert places in range(4 * 64 * widest, 4 * 64 * 2 * widest) if 2 * widest <= 4096 else places == 0
+    peak, _ = allocated(lambda: entmax(x.detach()))
+    assert peak < (2.5 if scale >= 1 else 6) * x.nbytes  # with what a block takes, as this is one
+
+
+def mixed(n):
+    """Rows with few, with all and with no probabilities, and one whose largest stands at the end."""
+    few, ends = Draw(n).normal(3, n, scale=9), Draw(1).normal(1, n)
+    ends[0, -1] = 4.0
+    all_and_none = torch.stack([torch.zeros(n), torch.full((n,), -INF)]).double()
+    return torch.cat([few, all_and_none, ends, ends - 1e3, all_and_none, few])
+
+
+@pytest.mark.parametrize("alpha", [1.25, 1.5, 2, 3])
+@pytest.mark.parametrize("n", [200, 1003, 4099])
+@pytest.mark.parametrize("lengths", [1, 2, 3, 100])
+def test_each_block_has_candidates_of_its_own(monkeypatch, alpha, n, lengths):
+    """Some have none, and backward takes each at its word; an infinite weight where p is 0 changes nothing."""
+    monkeypatch.setattr(rows, "BLOCK", lengths * n)
+    x, g = mixed(n), Draw(0).normal(12, n)
+    plain, live = rows._plain(x, alpha - 1)
+    g[0, plain[0] == 0] = INF
+    g[1, plain[1] == 0] = NAN
+    dx = gradient(lambda x: entmax(x, alpha=alpha), x, g)
+    torch.testing.assert_close(entmax(x, alpha=alpha), plain, rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(dx, _slope(plain, live, g, alpha - 1), rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [1.5, 2, 3])
+def test_no_maximum_of_groups_is_near_the_largest(alpha):
+    """It stands alone at the end, where there is no group: the maxima have no threshold at all."""
+    x = torch.zeros(2, 1601, dtype=torch.float64)
+    x[0, -1], x[1, -1] = 50.0, 0.25
+    dx = gradient(lambda x: entmax(x, alpha=alpha), x, Draw(0).normal(2, 1601))
+    plain, live = rows._plain(x, alpha - 1)
+    torch.testing.assert_close(entmax(x, alpha=alpha), plain, rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(dx, _slope(plain, live, Draw(0).normal(2, 1601), alpha - 1))
 
 
 def test_soft_targets_may_be_off_by_their_rounding():

@@ -1,7 +1,8 @@
 """alpha-entmax of rows, and its derivatives from the probabilities alone.
 
 On the CPU only candidates are looked at more than once. The maxima of groups of entries are entries
-themselves, so their threshold is at most that of the whole row, and a group whose maximum is below it is out.
+themselves, so their threshold is at most that of the whole row, and a group whose maximum is below it is out:
+the groups that stay are the support of the maxima, which is found in the same way. Backward gets the places.
 """
 
 import math
@@ -18,9 +19,10 @@ from lemmata.simplex._softmax.threshold import between, largest, newton, shared
 __all__ = ["entmax_rows"]
 
 BLOCK = 2**20  # entries; what is done to candidates alone needs no cache
+MOST = 2**31 - 1  # entries in a row: places are kept as int32
 FAR = 1e18  # so far below the largest there is nothing, but products of this and 0 are 0
-FEW = 128  # below this many entries there is nothing to leave out
-SHARE = 4  # candidates that are more than one entry in four are not worth the detour
+FEW, MANY = 128, 1600  # entries from which on groups are of 4 and of 16
+HALF = 2  # candidates are worth the detour up to one entry in so many
 
 
 def entmax_rows(x: Tensor, a: float) -> Tensor:
@@ -29,11 +31,11 @@ def entmax_rows(x: Tensor, a: float) -> Tensor:
 
 
 class _Entmax(torch.autograd.Function):
-    """The probabilities, whether a row has a slope, and where the candidates of each block are."""
+    """The probabilities, whether a row has a slope, and where the candidates of each block are (or none)."""
 
     @staticmethod
     def forward(x, a):
-        if not readable(x) or x.numel() == 0:
+        if not readable(x) or x.numel() == 0 or x.shape[-1] > MOST:
             return _plain(x, a)
         with no_autocast(x):
             return (_softmax(x) if a == 0 else _by_blocks(x, a)) or _plain(x, a)
@@ -110,7 +112,9 @@ def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, ...] | None:
     p, live, places = torch.empty_like(rows), rows.new_empty(len(rows), 1, dtype=torch.bool), []
     for at in _blocks(rows):
         top, rest = _tops(rows[at])
-        peak = torch.cat([top, rest], -1).amax(-1, keepdim=True)
+        peak = top.amax(-1, keepdim=True)
+        if rest.shape[-1]:
+            peak = torch.maximum(peak, rest.amax(-1, keepdim=True))
         if not (peak < math.inf).all():
             return None
         live[at] = peak != -math.inf
@@ -119,10 +123,10 @@ def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, ...] | None:
 
 
 def _by_candidates(x: Tensor, top: Tensor, peak: Tensor, a: float, out: Tensor) -> Tensor:
-    """Write the probabilities; return where all that are not 0 stand, ``(rows, 0)`` where that is anywhere."""
+    """Write the probabilities; return where all that are not 0 stand, ``(rows, 0)`` if that may be anywhere."""
     u, places, P = _candidates(x, top, peak, a)
-    near = torch.finfo(u.dtype).eps ** 0.5 / 8  # the next step is about that squared
-    P = largest(u, a, P, near)
+    eps = torch.finfo(u.dtype).eps
+    P = largest(u, a, P, near=eps if a > 1 else eps**0.5 / 8)  # Newton's next step is about that squared
     p = _at_the_ends(shared(u, P, a) if a <= 1 else between(u, P, a), peak).to(x.dtype)
     if places is None:
         out.copy_(p)
@@ -137,25 +141,27 @@ def _candidates(x: Tensor, top: Tensor, peak: Tensor, a: float) -> tuple[Tensor,
     if apart == n:
         return _below(x, peak), None, torch.ones_like(peak, dtype=compute_dtype(x))
     u, places, P = _candidates(top, _tops(top)[0], peak, a)
-    P = torch.fmin(largest(u, a, P, near=0.1) * (1 + 4 * torch.finfo(u.dtype).eps), torch.ones_like(P))
-    places = _members(_narrowed(u, places, P, a)[1], n, apart)
+    P = largest(u, a, P, near=0.1) * (1 + 16 * torch.finfo(u.dtype).eps)  # rounding puts nobody out
+    P = torch.fmin(P, torch.ones_like(P))  # the peak need not be a maximum of groups; NaN: all are far below
+    groups = _narrowed(u, places, P, a)[1]
+    places = _members(groups, n, apart)
     u = _below(x if places is None else x.gather(-1, places), peak)
     return *_narrowed(u, places, P, a), P
 
 
 def _narrowed(u: Tensor, places: Tensor | None, P: Tensor, a: float) -> tuple[Tensor, Tensor | None]:
-    """The scores above the threshold of P and some below, and their places; all, where that is little less."""
-    most = max(1, int((u >= -P.pow(a) / a).sum(-1).max()))  # of rows of -inf, none
-    if SHARE * most > u.shape[-1]:
+    """The scores above the threshold of P, some below it, and their places; or all, if those are many."""
+    most = max(1, int((u >= -P.pow(a) / a).sum(-1, dtype=torch.int32).max()))  # of rows of -inf, none
+    if HALF * most > u.shape[-1]:
         return u, places
     u, at = u.topk(most, -1, sorted=False)
     return u, at if places is None else places.gather(-1, at)
 
 
 def _members(groups: Tensor | None, n: int, apart: int) -> Tensor | None:
-    """Where the entries of groups are, and those of none; None where that is much of the row."""
+    """Where the entries of the groups are, and those of no group; None where that is much of the row."""
     size = n // apart
-    if groups is None or SHARE * groups.shape[-1] * size > n:
+    if groups is None or HALF * groups.shape[-1] * size > n:
         return None
     entries = groups.unsqueeze(-1) + torch.arange(0, size * apart, apart)
     return torch.cat([entries.flatten(1), torch.arange(size * apart, n).expand(len(groups), -1)], -1)
@@ -164,7 +170,7 @@ def _members(groups: Tensor | None, n: int, apart: int) -> Tensor | None:
 def _tops(x: Tensor) -> tuple[Tensor, Tensor]:
     """The maxima of groups of entries that lie ``apart``, and what is left at the end of each row."""
     n = x.shape[-1]
-    size = 1 if n < FEW else 2 ** (n.bit_length() // 2 - 3)
+    size = 1 if n < FEW else 4 if n < MANY else 16
     apart = n // size
     body = x[:, : size * apart].unflatten(-1, (size, apart))
     return body.amax(-2), x[:, size * apart :]
@@ -178,12 +184,12 @@ def _below(x: Tensor, peak: Tensor) -> Tensor:
 def _slope_by_candidates(
     p: Tensor, live: Tensor, g: Tensor, a: float, places: Tensor | None, out: Tensor
 ) -> None:
-    if places is None or not places.shape[-1]:
+    if places is None or places.shape[-1] == 0:
         out.copy_(_slope_of_finite(p, live, g, a))
-        return
-    at = places.long()
-    dx = _slope_of_finite(p.gather(-1, at), live, g.gather(-1, at), a)
-    out.zero_().scatter_(-1, at, dx)
+    else:
+        at = places.long()
+        dx = _slope_of_finite(p.gather(-1, at), live, g.gather(-1, at), a)
+        out.zero_().scatter_(-1, at, dx)
 
 
 def _slope_of_finite(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
