@@ -123,7 +123,7 @@ def _by_blocks(x: Tensor, a: float) -> tuple[Tensor, ...] | None:
 
 
 def _by_candidates(x: Tensor, top: Tensor, peak: Tensor, a: float, out: Tensor) -> Tensor:
-    """Write the probabilities; return where all that are not 0 stand, ``(rows, 0)`` if that may be anywhere."""
+    """Write the probabilities; return where those above 0 stand, ``(rows, 0)`` if that may be anywhere."""
     u, places, P = _candidates(x, top, peak, a)
     eps = torch.finfo(u.dtype).eps
     P = largest(u, a, P, near=eps if a > 1 else eps**0.5 / 8)  # Newton's next step is about that squared
