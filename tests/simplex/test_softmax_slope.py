@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.utils.checkpoint
 from helpers import INF, NAN, Draw, allocated, assert_refused, gradient
 
 from lemmata.simplex import entmax, entmax_loss
@@ -17,6 +18,19 @@ def test_one_slope_far_above_the_others_loses_no_digits(a, tiny):
     exact = s * (g.double() - (s * g).sum() / s.sum())
     found = _slope(p, torch.ones(1, 1, dtype=torch.bool), g, a)
     torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_slope_beyond_all_numbers_makes_no_nan(dtype):
+    """At alpha = 50 a share of 0.1 has s = 1e48: infinity over infinity was the mean. Ties have s = 6^48."""
+    x = torch.cat([Draw(0).uniform(4, 6) / 50, torch.zeros(1, 6)]).to(dtype).requires_grad_()
+    g = Draw(1).normal(5, 6, dtype=dtype)
+    (slope,) = torch.autograd.grad(entmax(x, alpha=50), x, g, create_graph=True)
+    exact = gradient(lambda x: entmax(x, alpha=50), x.detach().double(), g.double())
+    torch.testing.assert_close(slope[:4].double(), exact[:4], rtol=200 * torch.finfo(dtype).eps, atol=0)
+    assert (slope[4].sign() == exact[4].sign()).all()
+    assert slope[4].isfinite().all()
+    assert not torch.autograd.grad(slope, x, Draw(2).normal(5, 6, dtype=dtype))[0].isnan().any()
 
 
 def kept_for_backward(x):
@@ -74,6 +88,36 @@ def test_no_maximum_of_groups_is_near_the_largest(alpha):
     plain, live = rows._plain(x, alpha - 1)
     torch.testing.assert_close(entmax(x, alpha=alpha), plain, rtol=1e-10, atol=1e-14)
     torch.testing.assert_close(dx, _slope(plain, live, Draw(0).normal(2, 1601), alpha - 1))
+
+
+@pytest.mark.parametrize("alpha", [1.5, 2, 3])
+def test_transforms_agree_where_there_are_candidates(alpha):
+    """Each way to a vector-Jacobian product, of rows in one block and of rows one by one."""
+
+    def of(x):
+        return entmax(x, alpha=alpha)
+
+    def pull(x, g):
+        return torch.func.vjp(of, x)[1](g)[0]
+
+    x, g = Draw(0).normal(3, 200, scale=2), Draw(1).normal(3, 200)
+    expected = gradient(of, x, g)
+    y = x.clone().requires_grad_()
+    (batch,) = torch.autograd.grad(of(y), y, torch.stack([g, g]), is_grads_batched=True)
+    again = torch.utils.checkpoint.checkpoint(of, y, use_reentrant=False)
+    ways = [
+        pull(x, g),
+        torch.vmap(pull)(x, g),
+        torch.vmap(torch.vmap(pull))(x.unsqueeze(1), g.unsqueeze(1)).squeeze(1),
+        torch.vmap(pull, in_dims=(None, 0))(x, g.unsqueeze(0))[0],
+        torch.func.vjp(torch.vmap(of), x)[1](g)[0],
+        torch.einsum("rn,rnm->rm", g, torch.vmap(torch.func.jacrev(of))(x)),
+        torch.autograd.grad(of(y), y, g, create_graph=True)[0],
+        batch[1],
+        torch.autograd.grad(again, y, g)[0],
+    ]
+    for way in ways:
+        torch.testing.assert_close(way.detach(), expected, rtol=1e-10, atol=1e-13)
 
 
 def test_soft_targets_may_be_off_by_their_rounding():

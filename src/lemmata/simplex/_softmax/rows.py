@@ -87,7 +87,10 @@ def _slope(p: Tensor, live: Tensor, g: Tensor, a: float) -> Tensor:
     """J g = s (g - <s, g> / sum s), s = p^(1-a) on the support, in differentiable operations."""
     dtype = compute_dtype(p)
     on = ~(p <= 0) & live
-    s = torch.where(on, torch.where(on, p, 1.0).to(dtype).pow(1 - a), 0.0)
+    base = torch.where(on, p, 1.0).to(dtype)
+    if a > 1:  # no s above the root of the largest number: sums and products stay finite
+        base = base.clamp(min=torch.finfo(dtype).max ** (0.5 / (1 - a)))
+    s = torch.where(on, base.pow(1 - a), 0.0)
     g = torch.where(on, g, 0.0).to(dtype)
     if a > 1:  # one s may be far above all others: what it does to itself is what they do to it
         g = g - g.gather(-1, s.detach().argmax(-1, keepdim=True))
