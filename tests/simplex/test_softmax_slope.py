@@ -120,6 +120,13 @@ def test_transforms_agree_where_there_are_candidates(alpha):
         torch.testing.assert_close(way.detach(), expected, rtol=1e-10, atol=1e-13)
 
 
+def test_candidates_do_not_ask_for_the_default_device():
+    x, g = Draw(0).normal(3, 1003), Draw(1).normal(3, 1003)
+    expected = gradient(entmax, x, g)
+    with torch.device("meta"):
+        assert torch.equal(gradient(entmax, x, g), expected)
+
+
 def test_soft_targets_may_be_off_by_their_rounding():
     x, target = torch.zeros(1, 2), torch.tensor([[0.5, 0.5]])
     assert entmax_loss(x, target + torch.tensor([5e-5, 0.0])).isfinite()

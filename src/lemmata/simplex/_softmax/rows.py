@@ -166,8 +166,9 @@ def _members(groups: Tensor | None, n: int, apart: int) -> Tensor | None:
     size = n // apart
     if groups is None or HALF * groups.shape[-1] * size > n:
         return None
-    entries = groups.unsqueeze(-1) + torch.arange(0, size * apart, apart)
-    return torch.cat([entries.flatten(1), torch.arange(size * apart, n).expand(len(groups), -1)], -1)
+    every = torch.arange(n, device=groups.device)
+    entries = groups.unsqueeze(-1) + every[: size * apart : apart]
+    return torch.cat([entries.flatten(1), every[size * apart :].expand(len(groups), -1)], -1)
 
 
 def _tops(x: Tensor) -> tuple[Tensor, Tensor]:
