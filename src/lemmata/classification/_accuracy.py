@@ -68,7 +68,7 @@ def expected_accuracy(
         >>> expected_accuracy(scores, torch.tensor([0, 0]), reduction="none")
         tensor([0.7288, 0.2587])
         >>> expected_accuracy(scores, torch.tensor([0, 0]), sigma=0.01, reduction="none")
-        tensor([1., 0.])
+        tensor([1.0000, 0.0000])
     """
     x, place, counts = _scaled(input, target, sigma, reduction, ignore_index)
     p = perturbed_argmax_prob(x, noise="normal").gather(-1, place).squeeze(-1)
