@@ -235,6 +235,8 @@ def test_ignored_rows_and_empty_batches():
         assert function(*none).isnan()
         assert function(*none, reduction="sum") == 0
         assert function(x[:2, None], y[[0, 2], None]).shape == ()
+        one = function(torch.zeros(2, 1), torch.tensor([-100, 0]), reduction="none")  # of a single class
+        assert one.tolist() == [0, function is expected_accuracy]
 
 
 @pytest.mark.parametrize("function", [expected_accuracy, expected_accuracy_loss])
