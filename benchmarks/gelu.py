@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
-from measure import Table, Target, main, saved_bytes, step
+from measure import Table, Target, saved_bytes, step
+from report import main
 from torch import Tensor
 
 from lemmata.smoothing import gelu
@@ -48,8 +49,8 @@ def tables(quick: bool) -> Iterator[Table]:
         name = str(dtype).removeprefix("torch.")
         both = {case: functools.partial(step, form, x, grad) for case, form in FORMS.items()}
         one = {case: functools.partial(forward, form, x) for case, form in FORMS.items()}
-        yield Table("gelu with backward", shape, name, both, UNIT, targets=[Target(EXACT, most)], more=saved)
-        yield Table("gelu forward", shape, name, one, UNIT)
+        yield Table("gelu, with backward", shape, name, both, UNIT, targets=[Target(EXACT, most)], more=saved)
+        yield Table("gelu, forward", shape, name, one, UNIT, targets=[Target(EXACT)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What the scripts beside it share: timing, memory, peers, the machine, a table and one form of JSON.
+"""What the scripts beside it share: cases that take turns, what is wanted of them, memory, peers.
 
-A script says what its cases are, as tables of functions without arguments, and calls ``main``:
+A script says what its cases are, as tables of functions without arguments, and calls ``main`` of ``report``:
 
     def tables(quick: bool) -> Iterator[Table]:
         x = torch.randn(100 if quick else 10_000)
@@ -14,18 +14,13 @@ Then ``python benchmarks/entmax.py [--rounds N] [--quick] [--json PATH]`` prints
 table take turns in one process on one thread, so that a slow second hits all alike. Ratios are of medians.
 """
 
-import argparse
 import ctypes
-import datetime
 import importlib
-import json
 import os
-import platform
-import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -35,9 +30,8 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-RESULTS = Path(__file__).parent / "results"
+os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler tells of its starts and stops
 LEAST = 3  # rounds, however slow they are
-USUAL = ("operation", "case", "shape", "dtype", "setting", "median_ms", "min_ms", "rounds", "ratio", "unit")
 MISSING: dict[str, str] = {}  # peers that take no part, and why
 
 Case = Callable[[], object]
@@ -46,15 +40,16 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """What a case should reach: its time over that of another, or a field of its record, at most or at least.
+    """What is wanted of a case: its time over that of another, or a field of its record, at most or at least.
 
     ``Target("lemmata", 0.65, over="torch")`` wants at most 0.65 of torch's time; ``over`` is the table's unit
     unless it is said. ``Target("lemmata", 2.5, "allocated")`` is about the field ``allocated``, and
-    ``"added_ms"`` about the time above that of ``over``.
+    ``"added_ms"`` about the time above that of ``over``. Without a bound the two are compared.
+    Names of our cases begin with "lemmata": of others they win or lose.
     """
 
     case: str
-    bound: float
+    bound: float | None = None
     what: str = "ratio"
     over: str = ""
     least: bool = False  # at least, not at most
@@ -75,24 +70,6 @@ class Table:
     rounds: int = 15
     seconds: float = 12.0  # after these no further round begins, if there were LEAST
     clock: Callable[[], float] = time.perf_counter
-
-
-class Progress:
-    """One line that says what runs: overwritten on a terminal, elsewhere printed when its subject changes."""
-
-    def __init__(self) -> None:
-        self.terminal, self.subject = sys.stderr.isatty(), ""
-
-    def say(self, subject: str, detail: str = "") -> None:
-        if self.terminal:
-            print(f"\r\x1b[K{subject} {detail}", end="", file=sys.stderr, flush=True)
-        elif subject != self.subject:
-            print(subject, file=sys.stderr, flush=True)
-        self.subject = subject
-
-    def clear(self) -> None:
-        if self.terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def interleaved(
@@ -155,11 +132,17 @@ def reached(table: Table, found: Sequence[Record]) -> list[Record]:
             "sense": "at least" if target.least else "at most",
             "bound": target.bound,
             "value": (value := value_of(target, by_name[target.case], by_name[over[target]])),
-            "met": value >= target.bound if target.least else value <= target.bound,
+            "met": met(target, value),
         }
         for target in table.targets
         if {target.case, over[target]} <= by_name.keys()
     ]
+
+
+def met(target: Target, value: float) -> bool | None:
+    if target.bound is None:
+        return None
+    return value >= target.bound if target.least else value <= target.bound
 
 
 def value_of(target: Target, one: Record, other: Record) -> float:
@@ -207,9 +190,9 @@ def allocated_bytes(function: Case) -> int:
 
 
 def peer(name: str) -> ModuleType | None:
-    """An optional package, never a script here that has its name; None, and why, where it is not installed."""
-    path, here = sys.path[:], Path(__file__).resolve().parent
-    sys.path[:] = [entry for entry in path if Path(entry).resolve() != here]
+    """An optional package, never a script here that has its name; None, and why, where it does not load."""
+    ours = [entry for entry in sys.path if Path(entry).resolve() == Path(__file__).resolve().parent]
+    sys.path[:] = [entry for entry in sys.path if entry not in ours]
     try:
         return importlib.import_module(name)
     except Exception as error:  # a package may fail in its own way, too
@@ -218,128 +201,4 @@ def peer(name: str) -> ModuleType | None:
         MISSING[name] = str(error)
         return None
     finally:
-        sys.path[:] = path
-
-
-def machine() -> dict[str, Any]:
-    """What the times depend on."""
-    blas = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
-    return {
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "simd": torch.backends.cpu.get_cpu_capability(),
-        "blas": blas[1] if blas else "unknown",
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-    }
-
-
-def cpu_model() -> str:
-    """The name of the processor; virtual machines hide it, so family and model stand beside it."""
-    if not os.path.exists("/proc/cpuinfo"):
-        return platform.processor()
-    lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
-    info = {key.strip(): value.strip() for key, _, value in reversed(list(lines))}
-    if "cpu family" not in info:
-        return info.get("model name", platform.processor())
-    return f"{info['model name']}, family {info['cpu family']}, model {info['model']}"
-
-
-def write(path: Path, name: str, **lists: list[Record]) -> None:
-    """The one form of the files in results/; numbers have four digits, which is more than a time has."""
-    found = {
-        "name": name,
-        "date": datetime.date.today().isoformat(),
-        "torch": torch.__version__,
-        "threads": 1,
-        "machine": machine(),
-        "missing": sorted(MISSING),
-        **{key: [short(record) for record in list_] for key, list_ in lists.items()},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(lines(found))
-
-
-def lines(found: Record) -> str:
-    """JSON with one record a line, so that a diff shows which changed."""
-
-    def shown(value: object) -> str:
-        if not isinstance(value, list) or not value:
-            return json.dumps(value)
-        return "[\n  " + ",\n  ".join(json.dumps(record) for record in value) + "\n ]"
-
-    return "{\n " + ",\n ".join(f"{json.dumps(key)}: {shown(value)}" for key, value in found.items()) + "\n}\n"
-
-
-def short(record: Record) -> Record:
-    return {key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in record.items()}
-
-
-def show(found: Sequence[Record], goals: Sequence[Record]) -> None:
-    """A table on the terminal: fields that some record has beyond the usual ones get a column."""
-    first = found[0]
-    others = list(dict.fromkeys(key for record in found for key in record if key not in USUAL))
-    print(f"\n{title(first)}, in units of {first['unit']}")
-    print(f"{'case':32}{'median ms':>11}{'min ms':>10}{'ratio':>8}" + "".join(f"{k:>11}" for k in others))
-    for record in found:
-        cells = "".join(f"{number(record.get(key)):>11}" for key in others)
-        times = f"{record['median_ms']:11.2f}{record['min_ms']:10.2f}{record['ratio']:8.2f}"
-        print(f"{record['case']:32}{times}{cells}")
-    for goal in goals:
-        over = f" over {goal['over']}" if goal["over"] else ""
-        print(
-            f"  {'met   ' if goal['met'] else 'MISSED'} {goal['case']}: {goal['what']}{over} "
-            f"{number(goal['value'])}, wanted {goal['sense']} {number(goal['bound'])}"
-        )
-    sys.stdout.flush()
-
-
-def title(record: Record) -> str:
-    shape = " x ".join(str(n) for n in record["shape"])
-    return ", ".join(filter(None, [record["operation"], shape, record["dtype"], record["setting"]]))
-
-
-def number(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float | int) else str(value or "-")
-
-
-def measured(table: Table, progress: Progress, rounds: int | None) -> tuple[list[Record], list[Record]]:
-    """The records of a table and of its targets."""
-    subject, most = f"{table.operation} {tuple(table.shape)} {table.dtype}", rounds or table.rounds
-    times = interleaved(
-        table.cases,
-        most,
-        seconds=float("inf") if rounds else table.seconds,
-        clock=table.clock,
-        said=lambda turn: progress.say(subject, f"round {turn} of {most}" if turn else "warms up"),
-    )
-    found = records(table, times)
-    progress.clear()
-    return found, reached(table, found)
-
-
-def options(doc: str | None) -> argparse.ArgumentParser:
-    """The command line that all scripts have."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the records here")
-    parser.add_argument("--rounds", type=int, help="so many for each table, however long they take")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does it run at all?")
-    return parser
-
-
-def main(name: str, doc: str | None, tables: Callable[[bool], Iterable[Table]]) -> None:
-    """Measure and print the tables of a script one by one; write them where the command line says."""
-    chosen = options(doc).parse_args()
-    torch.set_num_threads(1)
-    keep_freed_memory()
-    progress, every, goals = Progress(), [], []
-    rounds = chosen.rounds or (1 if chosen.quick else None)
-    for table in tables(chosen.quick):
-        found, met = measured(table, progress, rounds)
-        met = [] if chosen.quick else met  # targets are for the true sizes
-        show(found, met)
-        every += found
-        goals += met
-    if chosen.json:
-        write(chosen.json, name, records=every, targets=goals)
+        sys.path[:0] = ours  # the rest stays as it is: KeOps adds the folder in which it compiles
