@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from measure import Table, Target, peer
+from measure import Table, Target, peer, return_freed_memory
 from report import main
 from torch import Tensor
 
@@ -133,6 +133,7 @@ def peak(name: str, n: int) -> float:
 def peaks(n: int) -> None:
     """Print those of all cases; libraries load, and compile, in a small run before."""
     torch.set_num_threads(1)
+    return_freed_memory()
     for case in cases(600).values():
         case()
     print(json.dumps({name: peak(name, n) for name in cases(n)}))
@@ -148,7 +149,7 @@ def memory(n: int) -> dict[str, float]:
 
 
 def table(n: int, rounds: int) -> Table:
-    work, held = cases(n), memory(n)
+    work, held = cases(n), memory(n) if n == 5000 else {}
 
     def more(name: str, medians: object) -> dict[str, float]:
         found = {"peak_mib": held[name]} if name in held else {}

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler tells of its starts and stops
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells of its starts and stops
 LEAST = 3  # rounds, however slow they are
 MISSING: dict[str, str] = {}  # peers that take no part, and why
 
@@ -159,6 +159,12 @@ def keep_freed_memory() -> None:
         trim_threshold, mmap_threshold = -1, -3  # malloc.h
         ctypes.CDLL(None).mallopt(trim_threshold, 2**30)
         ctypes.CDLL(None).mallopt(mmap_threshold, 2**25)
+
+
+def return_freed_memory() -> None:
+    """The opposite, for a peak: what one case has freed is not at hand for the next."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).mallopt(-3, 2**16)  # larger blocks are mapped, each anew
 
 
 def step(function: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor | None = None) -> None:
