@@ -16,20 +16,20 @@ from torch import Tensor
 from lemmata.simplex import entmax, sparsemax
 
 WIDE, LONG = (512, 32_000), (4096, 1000)
-SORT, TOP, BISECT = "peer entmax15 (sort)", "peer entmax15 (k=128)", "peer entmax_bisect"
+SORT, TOP, BISECT = "entmax15 (sort)", "entmax15 (k=128)", "entmax_bisect"
 Maps = dict[str, tuple[float, Callable[[Tensor], Tensor]]]  # by name, the alpha and the map
 OURS: Maps = {
     "torch.softmax": (1.0, lambda x: torch.softmax(x, -1)),
-    "lemmata entmax 1": (1.0, lambda x: entmax(x, alpha=1.0)),
-    "lemmata entmax 1.25": (1.25, lambda x: entmax(x, alpha=1.25)),
-    "lemmata entmax 1.5": (1.5, entmax),
-    "lemmata sparsemax": (2.0, sparsemax),
-    "lemmata entmax 3": (3.0, lambda x: entmax(x, alpha=3.0)),
+    "lemmata, alpha 1": (1.0, lambda x: entmax(x, alpha=1.0)),
+    "lemmata, alpha 1.25": (1.25, lambda x: entmax(x, alpha=1.25)),
+    "lemmata, alpha 1.5": (1.5, entmax),
+    "lemmata, alpha 2": (2.0, sparsemax),
+    "lemmata, alpha 3": (3.0, lambda x: entmax(x, alpha=3.0)),
 }
 TARGETS = [
-    Target("lemmata entmax 1.5"),
-    *(Target(name, over="lemmata entmax 1.5", least=True) for name in (SORT, TOP, BISECT)),
-    Target("peer sparsemax (sort)", over="lemmata sparsemax", least=True),
+    Target("lemmata, alpha 1.5"),
+    *(Target(name, over="lemmata, alpha 1.5", least=True) for name in (SORT, TOP, BISECT)),
+    Target("sparsemax (sort)", over="lemmata, alpha 2", least=True),
 ]
 
 
@@ -41,7 +41,7 @@ def peers() -> Maps:
         SORT: (1.5, lambda x: package.entmax15(x, -1)),
         TOP: (1.5, lambda x: package.entmax15(x, 1, 128)),
         BISECT: (1.5, lambda x: package.entmax_bisect(x, 1.5, -1)),
-        "peer sparsemax (sort)": (2.0, lambda x: package.sparsemax(x, -1)),
+        "sparsemax (sort)": (2.0, lambda x: package.sparsemax(x, -1)),
     }
 
 
@@ -56,8 +56,9 @@ def table(shape: tuple[int, int], spread: float, maps: Maps, rounds: int) -> Tab
         return {"error": (form(some).double() - entmax(some.double(), alpha=alpha)).abs().max().item()}
 
     cases = {name: functools.partial(step, form, x, grad) for name, (_, form) in maps.items()}
-    setting = f"scores of spread {spread:g}"
-    return Table("entmax", shape, "float32", cases, "torch.softmax", setting, TARGETS, error, rounds)
+    setting = f"spread {spread:g}"
+    name = "entmax, with backward"
+    return Table(name, shape, "float32", cases, "torch.softmax", setting, TARGETS, error, rounds)
 
 
 def tables(quick: bool) -> Iterator[Table]:

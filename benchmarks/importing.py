@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from measure import Table, Target
 from report import main
 
-UNIT, LIBRARY, PARTS = "import torch", "lemmata: import torch, lemmata", "lemmata: every part"
+UNIT, LIBRARY, PARTS = "import torch", "lemmata", "lemmata, every part"
 CODE = {
     "python alone": "pass",
     UNIT: "import torch",

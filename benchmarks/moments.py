@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lemmata.estimation import Moments
 
-OURS, UNIT = "lemmata Moments.of", "copy"
+OURS, UNIT = "lemmata", "copy"
 
 
 def written_out(x: Tensor) -> list[Tensor]:
