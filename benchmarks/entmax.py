@@ -57,8 +57,7 @@ def table(shape: tuple[int, int], spread: float, maps: Maps, rounds: int) -> Tab
 
     cases = {name: functools.partial(step, form, x, grad) for name, (_, form) in maps.items()}
     setting = f"spread {spread:g}"
-    name = "entmax, with backward"
-    return Table(name, shape, "float32", cases, "torch.softmax", setting, TARGETS, error, rounds)
+    return Table("entmax", shape, "float32", cases, "torch.softmax", setting, TARGETS, error, rounds)
 
 
 def tables(quick: bool) -> Iterator[Table]:

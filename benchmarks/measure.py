@@ -90,8 +90,9 @@ def interleaved(
         for name, case in cases.items():
             start = clock()
             case()
+            taken = clock() - start
             if turn:
-                times[name].append(clock() - start)
+                times[name].append(taken)
     return times
 
 

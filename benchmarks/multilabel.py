@@ -98,8 +98,8 @@ def table(rows: int, classes: int, targets: list[Target], rounds: int) -> Table:
         }
 
     cases = {name: functools.partial(step, loss, scores) for name, loss in forms.items()}
-    name, shape = "multilabel, with backward", (rows, classes)
-    return Table(name, shape, "float32", cases, UNIT, targets=targets, more=memory, rounds=rounds)
+    shape = (rows, classes)
+    return Table("multilabel", shape, "float32", cases, UNIT, targets=targets, more=memory, rounds=rounds)
 
 
 def tables(quick: bool) -> Iterator[Table]:

@@ -12,7 +12,6 @@ and their figure. A missing file, or one of an old form, stops the build.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,18 +26,18 @@ from sphinx.util.docutils import SphinxDirective
 
 USUAL = {"median_ms", "min_ms", "rounds", "ratio", "unit"} | results.FIELDS
 MEASURED = {
-    "allocated": "Bytes allocated in all, over those of the input",
+    "allocated": "Allocated in all, in units of the input",
     "bandwidth": "Share of the bandwidth of a copy",
     "departure": "Departure from orthogonality, Frobenius norm",
     "error": "Largest error",
     "peak_mib": "Memory at the peak, MiB",
     "per_pass": "Time over that of as many plain passes",
-    "saved": "Bytes kept for backward, over those of the input",
+    "saved": "Kept for backward, in units of the input",
 }
 WANTED = {key: text[0].lower() + text[1:] for key, text in MEASURED.items()}
 WANTED["added_ms"] = "milliseconds more than"
 Rows = dict[str, dict[str, Sequence[nodes.Node]]]  # what stands in a row below a column
-SLOPES = ("what grows", "slope", "of the last two", "order")
+SLOPES = ("slope", "of the last two", "order")
 
 
 class Results(SphinxDirective):
@@ -212,10 +211,12 @@ class SummaryDirective(Results):
         for target in targets:
             if pair := results.over_the_peer(target):
                 against.setdefault((target["operation"], *pair[:2]), []).append(pair[2])
-        said = Counter(map(results.outcomes, against.values()))
-        counts = results.listed(f"{word}: {count}" for word, count in sorted(said.items()))
-        met = sum(target["met"] for target in wanted)
-        text = f"Beside other programs {counts}. Targets met: {met} of {len(wanted)}."
+        said = [results.outcomes(ratios) for ratios in against.values()]
+        text = (
+            f"Of {len(said)} comparisons with other programs {said.count('win')} are won and "
+            f"{said.count('loss')} lost at all sizes. "
+            f"Targets met: {sum(target['met'] for target in wanted)} of {len(wanted)}."
+        )
         rows = [tables.line(self.row(*names, ratios)) for names, ratios in against.items()]
         columns, widths = ("ours", "against", "our time over theirs", "verdict"), (35, 30, 20, 15)
         return [nodes.paragraph("", text), tables.table(columns, widths, rows, "benchmark", "summary")]
@@ -224,8 +225,8 @@ class SummaryDirective(Results):
         name = results.listed([operation, ours.removeprefix(results.OURS).lstrip(" ,")])
         ends = dict.fromkeys(map(number, (min(ratios), max(ratios))))
         said = results.outcomes(ratios)
-        verdict = nodes.inline("", said, classes=[f"is-{said.partition(' ')[0]}"])
-        return [[nodes.Text(name)], [nodes.Text(peer)], [nodes.Text(" to ".join(ends))], [verdict]]
+        verdict = nodes.inline("", said, classes=[f"is-{said.rpartition(' ')[2]}"])
+        return [[nodes.Text(name)], [nodes.Text(peer)], [nodes.Text("–".join(ends))], [verdict]]
 
 
 class MachineDirective(Results):
@@ -252,13 +253,14 @@ class MachineDirective(Results):
 class GrowthDirective(Results):
     def run(self) -> list[nodes.Node]:
         found = self.read("growth")
-        rows = {line["operation"]: self.row(line) for line in found["slopes"]}
-        return [*figure(found), grid(rows, SLOPES, "operation")]
+        rows = [tables.line(self.row(line)) for line in found["slopes"]]
+        return [*figure(found), tables.table(("operation", *SLOPES), (55, 15, 15, 15), rows, "benchmark")]
 
-    def row(self, line: Record) -> dict[str, Sequence[nodes.Node]]:
-        ends = f"{line['along']}, {line['sizes'][0]:,} to {line['sizes'][-1]:,}"
-        texts = (ends, f"{line['slope']:.2f}", f"{line['last']:.2f}", str(line["order"]))
-        return {name: [nodes.Text(text)] for name, text in zip(SLOPES, texts, strict=True)}
+    def row(self, line: Record) -> list[list[nodes.Node]]:
+        ends = f"{line['sizes'][0]:,} to {line['sizes'][-1]:,} {line['along']}"
+        name = [nodes.Text(line["operation"]), nodes.inline("", ends, classes=["verdict"])]
+        numbers = (f"{line['slope']:.2f}", f"{line['last']:.2f}", str(line["order"]))
+        return [name, *([nodes.Text(number)] for number in numbers)]
 
 
 def setup(app: Sphinx) -> dict[str, object]:

@@ -13,7 +13,7 @@ from html import escape
 from docutils import nodes
 from results import Record
 
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 78, 12, 12, 46
 SIZES, TIMES = (1 / 100, 1.0), (1e-3, 1.0)  # what the axes show
 GREY = "#777777"

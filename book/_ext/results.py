@@ -52,16 +52,19 @@ def ours(case: str) -> bool:
 
 def number(value: float) -> str:
     """Two digits or all before the point, or a power of ten: ``0.61``, ``2.0``, ``1,526``, ``4·10⁻⁷``."""
-    if value == 0 or abs(value) >= 9.95:
+    if value < 0:
+        return f"−{number(-value)}"
+    if value == 0 or value >= 9.95:
         return f"{value:,.0f}"
-    if abs(value) >= 1e-3:
+    if value >= 1e-3:
         return f"{value:#.2g}"
     digits, _, power = f"{value:.1e}".partition("e")
     return f"{digits}·10{str(int(power)).translate(RAISED)}"
 
 
 def milliseconds(value: float) -> str:
-    return f"{number(value / 1000)} s" if value >= 1000 else f"{number(value)} ms"
+    amount, unit = (value / 1000, "s") if value >= 1000 else (value, "ms")
+    return f"{number(amount)}\N{NO-BREAK SPACE}{unit}"
 
 
 def setting(record: Record) -> tuple[str, ...]:
