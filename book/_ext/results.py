@@ -110,7 +110,7 @@ def verdict(target: Record) -> str:
     """``met ≤ 0.65``, ``missed ≥ 4``; where nothing was wanted ``win``, ``loss`` or ``even``, or nothing."""
     if target["met"] is not None:
         sign = "≥" if target["sense"] == "at least" else "≤"
-        return f"{'met' if target['met'] else 'missed'} {sign} {target['bound']:g}"
+        return f"{'met' if target['met'] else 'missed'} {sign}\N{NO-BREAK SPACE}{target['bound']:g}"
     against = over_the_peer(target)
     return outcome(against[2]) if against else ""
 

@@ -187,9 +187,14 @@ def test_a_file_that_is_no_json_stops_the_build(tmp_path):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (0, "0"), (0.614, "0.61"), (2.96, "3.0"), (9.96, "10"), (1525.6, "1,526"), (-15.7, "−16"),
+        (0, "0"),
+        (0.614, "0.61"),
+        (2.96, "3.0"),
+        (9.96, "10"),
+        (1525.6, "1,526"),
+        (-15.7, "−16"),
         (4.2e-7, "4.2·10⁻⁷"),
-    ],  # fmt: skip
+    ],
 )
 def test_numbers_have_two_digits(value, said):
     assert results.number(value) == said
