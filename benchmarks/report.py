@@ -103,9 +103,11 @@ def show(found: Sequence[Record], goals: Sequence[Record]) -> None:
     first = found[0]
     others = list(dict.fromkeys(key for record in found for key in record if key not in USUAL))
     print(f"\n{title(first)}, in units of {first['unit']}")
-    print(f"{'case':32}{'median ms':>11}{'min ms':>10}{'ratio':>8}" + "".join(f"{k:>11}" for k in others))
+    wide = {key: max(11, len(key) + 2) for key in others}
+    names = "".join(f"{key:>{wide[key]}}" for key in others)
+    print(f"{'case':32}{'median ms':>11}{'min ms':>10}{'ratio':>8}{names}")
     for record in found:
-        cells = "".join(f"{number(record.get(key)):>11}" for key in others)
+        cells = "".join(f"{number(record.get(key)):>{wide[key]}}" for key in others)
         times = f"{record['median_ms']:11.2f}{record['min_ms']:10.2f}{record['ratio']:8.2f}"
         print(f"{record['case']:32}{times}{cells}")
     for goal in goals:

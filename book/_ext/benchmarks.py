@@ -26,6 +26,7 @@ from sphinx.util.docutils import SphinxDirective
 
 USUAL = {"median_ms", "min_ms", "rounds", "ratio", "unit"} | results.FIELDS
 MEASURED = {
+    "after_torch_ms": "Milliseconds after PyTorch",
     "allocated": "Allocated in all, in units of the input",
     "bandwidth": "Share of the bandwidth of a copy",
     "departure": "Departure from orthogonality, Frobenius norm",
