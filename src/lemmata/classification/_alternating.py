@@ -1,0 +1,248 @@
+r"""Doubtful predictions made again from sure ones and a known share of each class (alternating normalisation).
+
+One doubtful row b is stacked below n sure rows. Columns are scaled so that their means are the prior q, then
+rows so that they sum to 1. After one step
+
+.. math:: b_j' \propto \frac{b_j\,q_j}{b_j+\sum_ia_{ij}} .
+
+* Probabilities are float64, float32, bfloat16 or float16; half types are computed in float32. Autocast
+  changes nothing.
+* A probability of 0, and a class of prior 0, stays 0 with gradient 0. A row that has no class left is NaN if
+  it is doubtful, and counts nothing if it is sure.
+* A row with a NaN stays NaN and changes no other.
+
+Source: Jia, Reiter, Lim, Artzi and Cardie, "When in doubt: improving classification performance with
+alternating normalization", arXiv:2109.13449 (2021); Su, kexue.fm 8728 (2021).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from lemmata import _arguments as check
+from lemmata._torch import readable
+from lemmata.numerics.precision import compute_dtype, no_autocast
+from lemmata.numerics.tsallis import tsallis
+
+__all__ = ["alternating_normalization", "can_calibrate", "topk_entropy"]
+
+SLACK = 0.01  # a sum of probabilities that is further from 1 is no rounding
+STEEPEST = 1e30  # a power at which every number below 1 is 0
+
+
+def topk_entropy(p: Tensor, k: int = 3, *, normalize: bool = True, renormalize: bool = True) -> Tensor:
+    r"""How doubtful a prediction is: the entropy of its k largest probabilities.
+
+    .. math:: H=-\sum_{i\le k}r_i\log r_i,\qquad r_i = p_{(i)}\Big/\sum_{j\le k}p_{(j)} ,
+
+    divided by :math:`\log k`. For k = 2 it says how near the second probability is to the first, and nothing
+    else.
+
+    Implements :prf:ref:`alternating-entropy`.
+
+    Args:
+        p: probabilities ``(..., m)`` that sum to 1. A row with a NaN is NaN.
+        k: how many, at least 1; all of them if there are fewer. Of one the entropy is 0.
+        normalize: divide by the largest value, so that 1 is "no idea".
+        renormalize: let the k sum to 1. If not, the formula is that of the whole row cut off after k terms,
+            and ``normalize`` divides by :math:`\log m`: it cannot tell (1/2, 1/4, 1/4) from (1/2, 1/2, 0).
+
+    Returns:
+        ``(...)``, in the dtype of ``p``. At ties the slope is that of the entries that torch puts first.
+
+    Raises:
+        TypeError: not floating point, a k that is no int.
+        ValueError: no class, a k below 1; on the CPU, rows that are no probabilities.
+
+    Example:
+        >>> p = torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.5, 0.0]])
+        >>> topk_entropy(p, 2)
+        tensor([0.9183, 1.0000])
+        >>> topk_entropy(p, 2, renormalize=False)
+        tensor([0.6309, 0.6309])
+    """
+    k = check.at_least("k", k, 1)
+    _rows_of("p", p)
+    m = p.shape[-1]
+    k = min(k, m)
+    top = p.to(compute_dtype(p)).sort(-1, descending=True).values[..., :k]
+    if renormalize:
+        top = top / top.sum(-1, keepdim=True)
+    most = math.log(k if renormalize else m) if normalize else 1.0
+    return (tsallis(top) / (most or 1.0)).to(p.dtype)
+
+
+def alternating_normalization(
+    uncertain: Tensor, confident: Tensor, prior: Tensor, *, alpha: float = 1.0, num_iters: int = 1
+) -> Tensor:
+    r"""Each doubtful row, normalised in turn over columns and rows together with the sure ones.
+
+    .. math:: L\leftarrow L^{\alpha},\qquad L_{ij}\leftarrow L_{ij}\,\frac{(n+1)\,q_j}{\sum_iL_{ij}},\qquad
+              L_{ij}\leftarrow\frac{L_{ij}}{\sum_jL_{ij}}
+
+    Doubtful rows do not see each other: each is alone below the sure ones. All rows of a stack are their own
+    first form times one vector of m factors (:prf:ref:`alternating-factors`), so only that is kept: B m + B n
+    numbers for B doubtful rows, never B n m. The first step costs (n + B) m, a later one B n m.
+
+    Implements :prf:ref:`alternating-step`, :prf:ref:`alternating-factors`, :prf:ref:`alternating-pair`.
+
+    Args:
+        uncertain: ``(..., m)``, probabilities.
+        confident: ``(n, m)``, the sure rows; n may be 0, and then one step returns the prior.
+        prior: ``(m,)``, the share of each class where the rows come from.
+        alpha: the exponent of each step, positive and finite. Above 1 repeated steps end at single classes,
+            below 1 at the prior, whatever the rows say.
+        num_iters: how many steps, at least 1. With ``alpha`` 1 they tend to the limit of Sinkhorn.
+
+    Returns:
+        Probabilities in the shape and dtype of ``uncertain``.
+
+    Raises:
+        TypeError: not floating point, an alpha that is no number, a num_iters that is no int.
+        ValueError: shapes that do not fit, no class, an alpha that is not positive and finite, no step; on
+            the CPU, rows or a prior that are no probabilities, a NaN in ``confident`` or ``prior``.
+
+    Example:
+        >>> half, prior = torch.tensor([[0.5, 0.5]]), torch.tensor([0.5, 0.5])
+        >>> alternating_normalization(half, torch.tensor([[0.05, 0.95]]), prior)
+        tensor([[0.7250, 0.2750]])
+        >>> alternating_normalization(half, torch.tensor([[0.05, 0.95]]), prior, num_iters=30)
+        tensor([[0.8134, 0.1866]])
+    """
+    _rows_of("uncertain", uncertain)
+    m = uncertain.shape[-1]
+    check.tensor("confident", confident)
+    check.shape("confident", confident, (*confident.shape[:1], m), "uncertain")
+    check.floating("confident", confident)
+    _law("confident", confident)
+    q = _prior(prior, m)
+    alpha, steps = _settings(alpha, num_iters)
+    dtype = compute_dtype(uncertain, confident, prior)
+    rows = uncertain.to(dtype).reshape(-1, m)
+    result = _alternate(rows, confident.to(dtype), q.to(dtype), alpha, steps)
+    return result.reshape(uncertain.shape).to(uncertain.dtype)
+
+
+def can_calibrate(
+    p: Tensor,
+    prior: Tensor,
+    *,
+    k: int = 3,
+    threshold: float = 0.9,
+    alpha: float = 1.0,
+    num_iters: int = 1,
+) -> Tensor:
+    r"""A batch of predictions, of which the doubtful ones are made again with the help of the sure ones.
+
+    A row is doubtful where :func:`topk_entropy` of it is at least ``threshold``; the others are sure, and
+    returned as they are. No row that is made again helps another.
+
+    Implements :prf:ref:`alternating-step`.
+
+    Args:
+        p: ``(N, m)``, probabilities. A row with a NaN is neither sure nor doubtful, and returned as it is.
+        prior: ``(m,)``, the share of each class.
+        k: of the entropy.
+        threshold: a number. 0 makes every row again, alone: each becomes the prior.
+        alpha: as in :func:`alternating_normalization`.
+        num_iters: as there.
+
+    Returns:
+        Probabilities ``(N, m)`` in the dtype of ``p``. The choice of rows has no gradient.
+
+    Raises:
+        TypeError, ValueError: as there; a ``p`` that has not two axes.
+
+    Example:
+        >>> p = torch.tensor([[0.05, 0.95], [0.5, 0.5]])
+        >>> can_calibrate(p, torch.tensor([0.5, 0.5]))
+        tensor([[0.0500, 0.9500],
+                [0.7250, 0.2750]])
+    """
+    threshold = check.number("threshold", threshold)
+    if math.isnan(threshold):
+        raise ValueError(f"threshold must be a number, got {threshold}")
+    check.scores("p", p)
+    if p.dim() != 2:
+        raise ValueError(f"p must have the axes (N, m), got shape {tuple(p.shape)}")
+    doubt = topk_entropy(p, k)
+    q = _prior(prior, p.shape[-1])
+    alpha, steps = _settings(alpha, num_iters)
+    dtype = compute_dtype(p, prior)
+    rows = p.to(dtype)
+    sure = torch.where((doubt < threshold).unsqueeze(-1), rows, 0.0)  # a row of zeros counts nothing
+    made = _alternate(rows, sure, q.to(dtype), alpha, steps)
+    return torch.where((doubt >= threshold).unsqueeze(-1), made, rows).to(p.dtype)
+
+
+# --------------------------------------------------------------------------- the steps
+
+
+def _alternate(b: Tensor, a: Tensor, q: Tensor, alpha: float, steps: int) -> Tensor:
+    """Rows b (B, m), each below the rows a (n, m) of its own copy; v (B, m) is what all its columns got."""
+    log_a, log_b = _log(a), _log(b)
+    A, B, v = _power(a, log_a, 1.0), _power(b, log_b, 1.0), torch.ones_like(q)
+    with no_autocast(b):
+        for step in range(1, steps + 1):
+            sums, own = v @ A.mT, (v * B).sum(-1, keepdim=True)  # (n,), later (B, n); (B, 1)
+            power = min(alpha**step, STEEPEST) if step * math.log(alpha) < 69 else STEEPEST
+            A, B = _power(a, log_a, power), _power(b, log_b, power)
+            total = _inverse(sums, alpha) @ A + _inverse(own, alpha) * B
+            v = torch.where(total > 0, q / torch.where(total > 0, total, 1.0), 0.0)
+            v = v / v.detach().amax(-1, keepdim=True)  # a common factor changes nothing
+        made = v * B
+        result = made / made.sum(-1, keepdim=True)
+    return torch.where(b.isnan().any(-1, keepdim=True), math.nan, result)
+
+
+def _log(p: Tensor) -> Tensor:
+    """log p less that of the largest entry; 0 where p is."""
+    some = p > 0
+    log = torch.where(some, torch.where(some, p, 1.0).log(), -math.inf)
+    peak = log.amax(-1, keepdim=True)
+    return torch.where(some, log - torch.where(peak == -math.inf, 0.0, peak), 0.0)
+
+
+def _power(p: Tensor, log: Tensor, power: float) -> Tensor:
+    """p to a power, but for a factor of the row; 0 where p is."""
+    return torch.where(p > 0, (power * log).exp(), 0.0)
+
+
+def _inverse(x: Tensor, power: float) -> Tensor:
+    """x to minus the power; 0 where x is: a row that has no class left."""
+    return torch.where(x > 0, torch.where(x > 0, x, 1.0) ** -power, 0.0)
+
+
+# --------------------------------------------------------------------------- arguments
+
+
+def _rows_of(name: str, value: Tensor) -> None:
+    """Raise unless there are classes, and the rows without NaN are probabilities."""
+    check.scores(name, value)
+    check.axis(name, value, -1)
+    if value.numel() and readable(value):
+        _law(name, value.detach()[~value.isnan().any(-1)])
+
+
+def _law(name: str, value: Tensor) -> None:
+    """Raise unless rows are probabilities; sums may be off by a hundredth, as those of half types are."""
+    check.probability(name, value)
+    if value.numel() and readable(value):
+        off = (value.detach().double().sum(-1) - 1).abs().max().item()
+        if off > SLACK:
+            raise ValueError(f"{name} must sum to 1 in each row, got a sum that is off by {off}")
+
+
+def _prior(prior: Tensor, m: int) -> Tensor:
+    check.floating("prior", prior)
+    check.shape("prior", prior, (m,), "the classes")
+    _law("prior", prior)
+    return prior
+
+
+def _settings(alpha: float, num_iters: int) -> tuple[float, int]:
+    alpha = check.positive("alpha", alpha)
+    if alpha == math.inf:
+        raise ValueError(f"alpha must be finite, got {alpha}")
+    return alpha, check.at_least("num_iters", num_iters, 1)
