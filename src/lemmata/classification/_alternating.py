@@ -1,4 +1,4 @@
-r"""Doubtful predictions made again from sure ones and a known share of each class (alternating normalisation).
+r"""Doubtful predictions made again from sure ones and the known share of each class (alternating scaling).
 
 One doubtful row b is stacked below n sure rows. Columns are scaled so that their means are the prior q, then
 rows so that they sum to 1. After one step
@@ -25,8 +25,10 @@ from lemmata._torch import readable
 from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.tsallis import tsallis
 
-__all__ = ["alternating_normalization", "can_calibrate", "topk_entropy"]
+__all__ = ["alternating_normalization", "can_calibrate", "match_prior", "topk_entropy"]
 
+F64 = torch.float64  # what powers of factors need
+MOST = 16.0  # an exponent beyond which powers of float64 have no room
 SLACK = 0.01  # a sum of probabilities that is further from 1 is no rounding
 STEEPEST = 1e30  # a power at which every number below 1 is 0
 
@@ -91,7 +93,7 @@ def alternating_normalization(
         uncertain: ``(..., m)``, probabilities.
         confident: ``(n, m)``, the sure rows; n may be 0, and then one step returns the prior.
         prior: ``(m,)``, the share of each class where the rows come from.
-        alpha: the exponent of each step, positive and finite. Above 1 repeated steps end at single classes,
+        alpha: the exponent of each step, in (0, 16]. Above 1 repeated steps end at single classes,
             below 1 at the prior, whatever the rows say.
         num_iters: how many steps, at least 1. With ``alpha`` 1 they tend to the limit of Sinkhorn.
 
@@ -100,7 +102,7 @@ def alternating_normalization(
 
     Raises:
         TypeError: not floating point, an alpha that is no number, a num_iters that is no int.
-        ValueError: shapes that do not fit, no class, an alpha that is not positive and finite, no step; on
+        ValueError: shapes that do not fit, no class, an alpha that is not in (0, 16], no step; on
             the CPU, rows or a prior that are no probabilities, a NaN in ``confident`` or ``prior``.
 
     Example:
@@ -118,7 +120,7 @@ def alternating_normalization(
     _law("confident", confident)
     q = _prior(prior, m)
     alpha, steps = _settings(alpha, num_iters)
-    dtype = compute_dtype(uncertain, confident, prior)
+    dtype = F64 if alpha != 1 else compute_dtype(uncertain, confident, prior)
     rows = uncertain.to(dtype).reshape(-1, m)
     result = _alternate(rows, confident.to(dtype), q.to(dtype), alpha, steps)
     return result.reshape(uncertain.shape).to(uncertain.dtype)
@@ -169,11 +171,60 @@ def can_calibrate(
     doubt = topk_entropy(p, k)
     q = _prior(prior, p.shape[-1])
     alpha, steps = _settings(alpha, num_iters)
-    dtype = compute_dtype(p, prior)
+    dtype = F64 if alpha != 1 else compute_dtype(p, prior)
     rows = p.to(dtype)
     sure = torch.where((doubt < threshold).unsqueeze(-1), rows, 0.0)  # a row of zeros counts nothing
     made = _alternate(rows, sure, q.to(dtype), alpha, steps)
     return torch.where((doubt >= threshold).unsqueeze(-1), made, rows).to(p.dtype)
+
+
+def match_prior(p: Tensor, prior: Tensor, *, num_iters: int = 100) -> Tensor:
+    r"""All rows normalised together, sure or not, until the mean of the predictions is the prior.
+
+    .. math:: r_{ij}\propto p_{ij}\,v_j,\qquad
+              v_j\leftarrow q_j\Big/\frac1N\sum_i\frac{p_{ij}}{\sum_kp_{ik}v_k}
+
+    There is nothing to tune, no row is chosen, and the shares in training are not asked for. Where the model
+    was right about those and only the shares have changed, the limit is what Bayes would say.
+
+    Implements :prf:ref:`alternating-bayes`, :prf:ref:`alternating-em`.
+
+    Args:
+        p: ``(N, m)``, probabilities. A row with a NaN counts nothing and stays NaN.
+        prior: ``(m,)``, the share of each class among these rows.
+        num_iters: how many steps, at least 1; each costs N m.
+
+    Returns:
+        Probabilities ``(N, m)`` in the dtype of ``p``, whose mean nears the prior: soon where rows overlap,
+        like one over the steps where a class has barely enough rows that allow it, and never where it has not
+        (:prf:ref:`alternating-zero`).
+
+    Raises:
+        TypeError: not floating point, a num_iters that is no int.
+        ValueError: shapes that do not fit, no class, no step; on the CPU, what is no probability.
+
+    Example:
+        >>> p = torch.tensor([[0.05, 0.95], [0.5, 0.5]])
+        >>> match_prior(p, torch.tensor([0.5, 0.5]))
+        tensor([[0.1866, 0.8134],
+                [0.8134, 0.1866]])
+    """
+    check.scores("p", p)
+    if p.dim() != 2:
+        raise ValueError(f"p must have the axes (N, m), got shape {tuple(p.shape)}")
+    _rows_of("p", p)
+    steps = check.at_least("num_iters", num_iters, 1)
+    dtype = compute_dtype(p, prior) if isinstance(prior, Tensor) else p.dtype
+    q = _prior(prior, p.shape[-1]).to(dtype)
+    rows = p.to(dtype)
+    spoiled = rows.isnan().any(-1, keepdim=True)
+    a, v = torch.where(spoiled | (q == 0), 0.0, rows), torch.ones_like(q)
+    with no_autocast(p):
+        for _ in range(steps):
+            v = _factors(q, _inverse(a @ v, 1.0) @ a)
+        made = a * v
+        result = made / made.sum(-1, keepdim=True)
+    return torch.where(spoiled, rows, result).to(p.dtype)
 
 
 # --------------------------------------------------------------------------- the steps
@@ -181,19 +232,31 @@ def can_calibrate(
 
 def _alternate(b: Tensor, a: Tensor, q: Tensor, alpha: float, steps: int) -> Tensor:
     """Rows b (B, m), each below the rows a (n, m) of its own copy; v (B, m) is what all its columns got."""
+    spoiled = b.isnan().any(-1, keepdim=True)
+    a, b = torch.where(q > 0, a, 0.0), torch.where(q > 0, b, 0.0)
     log_a, log_b = _log(a), _log(b)
     A, B, v = _power(a, log_a, 1.0), _power(b, log_b, 1.0), torch.ones_like(q)
     with no_autocast(b):
         for step in range(1, steps + 1):
             sums, own = v @ A.mT, (v * B).sum(-1, keepdim=True)  # (n,), later (B, n); (B, 1)
-            power = min(alpha**step, STEEPEST) if step * math.log(alpha) < 69 else STEEPEST
+            power = alpha**step if step * math.log(alpha) < math.log(STEEPEST) else STEEPEST
             A, B = _power(a, log_a, power), _power(b, log_b, power)
-            total = _inverse(sums, alpha) @ A + _inverse(own, alpha) * B
-            v = torch.where(total > 0, q / torch.where(total > 0, total, 1.0), 0.0)
-            v = v / v.detach().amax(-1, keepdim=True)  # a common factor changes nothing
+            v = _factors(q, _inverse(sums, alpha) @ A + _inverse(own, alpha) * B, alpha)
         made = v * B
         result = made / made.sum(-1, keepdim=True)
-    return torch.where(b.isnan().any(-1, keepdim=True), math.nan, result)
+    return torch.where(spoiled, math.nan, result)
+
+
+def _factors(q: Tensor, total: Tensor, alpha: float = 1.0) -> Tensor:
+    """What makes columns of these totals those of the prior, up to a common factor; 0 where no row is.
+
+    Where the prior cannot be met a factor falls without end. It is kept so large that no power of it
+    overflows: a row of this class alone still counts.
+    """
+    some = (total > 0) & (q > 0)
+    v = torch.where(some, q / torch.where(some, total, 1.0), 0.0)
+    least = torch.finfo(v.dtype).tiny ** (0.75 / max(alpha, 1.0))
+    return torch.where(some, (v / v.detach().amax(-1, keepdim=True)).clamp(min=least), 0.0)
 
 
 def _log(p: Tensor) -> Tensor:
@@ -243,6 +306,6 @@ def _prior(prior: Tensor, m: int) -> Tensor:
 
 def _settings(alpha: float, num_iters: int) -> tuple[float, int]:
     alpha = check.positive("alpha", alpha)
-    if alpha == math.inf:
-        raise ValueError(f"alpha must be finite, got {alpha}")
+    if alpha > MOST:
+        raise ValueError(f"alpha must be at most {MOST}, got {alpha}")
     return alpha, check.at_least("num_iters", num_iters, 1)
