@@ -9,7 +9,7 @@
 # Seen for 100, 140 and 200 classes, of which one half is a hundred times rarer than the other (0.0099 of the rows in all), and exact
 #   posteriors of rows without any shift: 0.0099, 3.4e-05, 5.9e-06.
 # Source: `quapy.method.aggregative.EMQ.EM`, quapy 0.2.3.
-# Who is hurt: whoever estimates shares with more than some hundred classes; 162 equal ones are enough for the product to vanish, where the
+# Who is hurt: whoever estimates shares with more than some hundred classes; 149 equal ones are enough for the product to vanish, where the
 #   addition does no harm, and fewer where some are rare.
 set -euo pipefail
 
