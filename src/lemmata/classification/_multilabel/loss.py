@@ -4,7 +4,7 @@ from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import readable
-from lemmata.classification._multilabel.sums import log_sums
+from lemmata.classification._multilabel.fused import log_sums
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 

@@ -226,8 +226,8 @@ def plain_log_sums(input, threshold, target, mask, padding):
 def _slopes(input, threshold, target, mask, padding, g_a, g_b):
     """The gradients by scores, threshold and target, in differentiable operations."""
     x, w_a, w_b = weighted(input, threshold, target, mask, padding)
-    by_a, by_b = _column(g_a) * mass(x, w_a), _column(g_b) * mass(-x, w_b)
-    d_input, d_target = w_a * by_a - w_b * by_b, by_b - by_a
+    by_a, by_b, c_a, c_b = mass(x, w_a), mass(-x, w_b), _column(g_a), _column(g_b)
+    d_input, d_target = c_a * (w_a * by_a) - c_b * (w_b * by_b), c_b * by_b - c_a * by_a
     return d_input, -d_input.sum(-1), d_target if mask is None else d_target * _real(mask, x.dtype)
 
 
