@@ -99,9 +99,8 @@ class _Rows(torch.autograd.Function):
     def backward(ctx, g):
         if torch.is_grad_enabled() or is_wrapped(g):
             return _again(ctx, _losses, g)
-        *arguments, needed = _kept(ctx)
         with no_autocast(g):
-            return *_by_blocks(*arguments, g, needed)[1], None, None
+            return *_by_blocks(*_kept(ctx), g, ctx.needs_input_grad[:4])[1], None, None
 
 
 class _Total(torch.autograd.Function):
@@ -118,7 +117,8 @@ class _Total(torch.autograd.Function):
     def backward(ctx, g):
         if torch.is_grad_enabled():
             return *_again(ctx, lambda *arguments: _losses(*arguments).sum(), g), None
-        return *(None if slope is None else g.to(slope.dtype) * slope for slope in ctx.slopes), None, None, None
+        slopes = (None if slope is None else g.to(slope.dtype) * slope for slope in ctx.slopes)
+        return *slopes, None, None, None
 
 
 def _keep(ctx: Any, x, weight, bias, theta, target, padding) -> None:
@@ -126,17 +126,15 @@ def _keep(ctx: Any, x, weight, bias, theta, target, padding) -> None:
     ctx.save_for_backward(x, weight, bias, None if ctx.theta is not None else theta, target)
 
 
-def _kept(ctx: Any) -> tuple[Any, ...]:
-    """The arguments, and which of the first four want a gradient."""
+def _kept(ctx: Any) -> Any:
     x, weight, bias, theta, target = ctx.saved_tensors
-    theta = theta if ctx.theta is None else ctx.theta
-    return x, weight, bias, theta, target, ctx.padding, ctx.needs_input_grad[:4]
+    return x, weight, bias, theta if ctx.theta is None else ctx.theta, target, ctx.padding
 
 
 def _again(ctx: Any, function: Any, g: Tensor) -> tuple[Any, ...]:
     """The gradients by differentiable operations on all scores."""
-    *arguments, needed = _kept(ctx)
-    wanted = [i for i, need in enumerate(needed) if need]
+    arguments = _kept(ctx)
+    wanted = [i for i in range(4) if ctx.needs_input_grad[i]]
 
     def of_wanted(*values):
         given = list(arguments)
@@ -173,17 +171,16 @@ def _by_blocks(x, weight, bias, theta, target, padding, g, needed) -> tuple[Tens
         losses[at], d, d_row = _slope(s, row, target[at], padding, None if g is None else g[at], any(needed))
         if d_bias is not None:
             d_bias += d.sum(0)
-        d = d if d is None else d.to(factor)
         if d_x is not None:
-            d_x[at] = product(d, weight)
+            d_x[at] = product(d.to(factor), weight)
         if d_weight is not None:
-            add_product(d_weight, d.mT, x[at].to(factor))
+            add_product(d_weight, d.to(factor).mT, x[at].to(factor))
         if d_theta is not None:
             d_theta[at] = d_row
     return losses, [v if v is None else v.to(w.dtype) for v, w in zip(slopes, like, strict=True)]
 
 
-def _slope(s, theta, target, padding, g, needed: bool) -> tuple[Tensor, Any, Any]:
+def _slope(s, theta, target, padding, g, needed: bool) -> tuple[Any, Any, Any]:
     """The losses of a block, and their gradients by scores and threshold."""
     learned = isinstance(theta, Tensor)
     leaves = [v.detach().requires_grad_(needed) for v in ((s, theta) if learned else (s,))]

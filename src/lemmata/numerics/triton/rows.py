@@ -10,7 +10,7 @@ __all__ = ["as_rows", "block_of", "expm1", "log1p", "peak_of", "pieces", "proces
 
 def as_rows(x: Tensor) -> Tensor:
     """(..., n) as (rows, n), where the memory allows it without a copy."""
-    return x.reshape(-1, x.shape[-1])
+    return x.reshape(x.shape[:-1].numel(), x.shape[-1])
 
 
 def processors(device: torch.device) -> int:
@@ -31,8 +31,12 @@ def warps_of(block: int) -> int:
 
 
 def pieces(rows: int, n: int, block: int, wanted: int) -> int:
-    """In how many pieces a row is cut, so that about ``wanted`` programs run: 1 where rows are enough."""
-    return max(1, min(triton.cdiv(wanted, max(1, rows)), triton.cdiv(n, block)))
+    """In how many pieces a row is cut, so that about ``wanted`` programs run: 1 where rows are enough.
+
+    A power of 2, since each number of pieces is a program of its own to be compiled.
+    """
+    most = min(triton.cdiv(wanted, max(1, rows)), triton.cdiv(n, block))
+    return int(triton.next_power_of_2(max(1, most)))
 
 
 @triton.jit
