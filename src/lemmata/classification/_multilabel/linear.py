@@ -99,8 +99,10 @@ class _Rows(torch.autograd.Function):
     def backward(ctx, g):
         if torch.is_grad_enabled() or is_wrapped(g):
             return _again(ctx, _losses, g)
+        x, weight, bias, theta, target, padding = _kept(ctx)
         with no_autocast(g):
-            return *_by_blocks(*_kept(ctx), g, ctx.needs_input_grad[:4])[1], None, None
+            slopes = _by_blocks(x, weight, bias, theta, target, padding, g, ctx.needs_input_grad[:4])[1]
+        return *slopes, None, None
 
 
 class _Total(torch.autograd.Function):

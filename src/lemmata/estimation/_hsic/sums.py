@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lemmata._torch import apply, batch_first, is_wrapped
+from lemmata.estimation._hsic.fused import kernels_for
 from lemmata.estimation._hsic.gram import gram, whole
 from lemmata.estimation._hsic.kernels import Kernel
 from lemmata.estimation._hsic.tiles import batches, tiles
@@ -74,6 +75,8 @@ class _GramSums(torch.autograd.Function):
 
     @staticmethod
     def forward(x, y, kernel, made, squares):
+        if fast := kernels_for(x, y, kernel, made):
+            return fast.fused_sums(x, y, kernel)
         m, n, _ = x.shape
         diagonals, rows = x.new_zeros((2, 2, m, n), dtype=torch.float64)
         *squared, products = x.new_zeros((3, m), dtype=torch.float64)
@@ -101,6 +104,8 @@ class _GramSums(torch.autograd.Function):
             if torch.is_grad_enabled() or is_wrapped(x, y, *grads):
                 made = torch.func.vjp(lambda x, y: _plain(x, y, ctx.kernel, ctx.made), x, y)
                 return *made[1](grads), None, None, None
+            if fast := kernels_for(x, y, ctx.kernel, ctx.made):
+                return *fast.fused_slopes(x, y, ctx.kernel, grads), None, None, None
             slopes = _slopes(x, y, ctx.kernel, ctx.made, ctx.squares, grads, ctx.needs_input_grad)
             return *slopes, None, None, None
 

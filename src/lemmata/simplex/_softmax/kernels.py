@@ -10,10 +10,10 @@ ROUNDS = tl.constexpr(30)  # of Newton at most; it ends by itself, see test_newt
 
 @triton.jit
 def _row(x, row, n, BLOCK: tl.constexpr, WIDE: tl.constexpr):
-    """Where a row is, which places count, and its entries (-inf beyond the last)."""
+    """Which places of a block are in the row, and its entries (-inf beyond the last)."""
     column = tl.arange(0, BLOCK)
-    place, ok = x + row * n + column, column < n
-    return place, ok, tl.load(place, mask=ok, other=-float("inf")).to(tl.float64 if WIDE else tl.float32)
+    entries = tl.load(x + row * n + column, mask=column < n, other=-float("inf"))
+    return column < n, entries.to(tl.float64 if WIDE else tl.float32)
 
 
 @triton.jit
@@ -33,7 +33,7 @@ def map_rows(x, p, live, n, HALF: tl.constexpr, BLOCK: tl.constexpr, WIDE: tl.co
     From tau = -1 on the steps of Newton for the root of the sum, which is convex, go one way.
     """
     row = tl.program_id(0).to(tl.int64)
-    place, ok, s = _row(x, row, n, BLOCK, WIDE)
+    ok, s = _row(x, row, n, BLOCK, WIDE)
     nan = tl.sum(tl.where(s != s, 1, 0)) > 0
     peak = tl.max(tl.where(s == s, s, -float("inf")))
     u = tl.where(s == peak, 0.0, tl.where(peak == float("inf"), -1e18, s - peak))
@@ -64,7 +64,7 @@ def map_rows(x, p, live, n, HALF: tl.constexpr, BLOCK: tl.constexpr, WIDE: tl.co
 def pull_rows(p, live, g, dx, n, HALF: tl.constexpr, BLOCK: tl.constexpr, WIDE: tl.constexpr):
     """s (g - <s, g> / sum s), s = p^(1/2), or 1, on the support."""
     row = tl.program_id(0).to(tl.int64)
-    place, ok, v = _row(p, row, n, BLOCK, WIDE)
+    ok, v = _row(p, row, n, BLOCK, WIDE)
     on = ok & ((v > 0.0) | (v != v)) & (tl.load(live + row) != 0)
     h = tl.load(g + row * n + tl.arange(0, BLOCK), mask=on, other=0.0).to(v.dtype)
     s = tl.sqrt(tl.where(on, v, 0.0)) if HALF else tl.where(on, 1.0 + 0.0 * v, 0.0)
