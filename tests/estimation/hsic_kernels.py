@@ -50,7 +50,8 @@ def test_sums_and_gradients_are_those_of_whole_matrices(name, shape):
     exact = outcome(_plain, x, y, name, torch.float64)
     for a, b in zip(found, exact, strict=True):
         size = b.abs().max().item() if b.numel() else 0.0
-        torch.testing.assert_close(a.double(), b, rtol=2e-5, atol=1e-4 * size)  # near pairs have slopes of 1 / r
+        # near pairs have slopes of 1 / r, in the tiles of plain PyTorch, too
+        torch.testing.assert_close(a.double(), b, rtol=2e-5, atol=1e-4 * size)
 
 
 @NAMES
