@@ -14,7 +14,14 @@ import triton
 from torch import Tensor
 
 from lemmata._torch import is_wrapped
-from lemmata.classification._multilabel.kernels import HARD, INDEX, SOFT, join_parts, slope_rows, sum_rows
+from lemmata.classification._multilabel.gpu_kernels import (
+    HARD,
+    INDEX,
+    SOFT,
+    join_parts,
+    slope_rows,
+    sum_rows,
+)
 from lemmata.classification._multilabel.sums import _slopes
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.triton.rows import as_rows, block_of, pieces, processors, warps_of

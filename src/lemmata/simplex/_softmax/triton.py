@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lemmata._torch import is_wrapped
 from lemmata.numerics.triton.rows import as_rows
-from lemmata.simplex._softmax.kernels import map_rows, pull_rows
+from lemmata.simplex._softmax.gpu_kernels import map_rows, pull_rows
 from lemmata.simplex._softmax.rows import _slope
 
 __all__ = ["fused_entmax", "pull", "weigh"]
