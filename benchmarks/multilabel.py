@@ -23,7 +23,7 @@ from torch.profiler import ProfilerActivity, profile
 from lemmata.classification import multilabel_cross_entropy, sparse_multilabel_cross_entropy
 
 POSITIVES = 8
-SHAPES = [(512, 10_000), (64, 100_000), (256, 100)]
+SHAPES = [(512, 10_000), (64, 100_000), (4096, 1000), (256, 100)]
 
 
 def blog(scores: Tensor, target: Tensor) -> Tensor:
