@@ -16,9 +16,11 @@ HIDE = -3
 def case(kind, shape, dtype=torch.float64, scale=3.0):
     """Scores, and the arguments of the sums: target, mask, padding."""
     draw = Draw(len(kind) + shape[0])
-    s, few, many = draw.normal(*shape, scale=scale, dtype=dtype), draw.labels(*shape, share=5e-4), draw.labels(*shape)
+    s = draw.normal(*shape, scale=scale, dtype=dtype)
+    few, many = draw.labels(*shape, share=5e-4), draw.labels(*shape)
     few[0, 3] = True
-    target = {"few": few, "int": many.long(), "float": many.to(dtype), "few float": few.to(dtype)}.get(kind, many)
+    hard = {"few": few, "int": many.long(), "float": many.to(dtype), "few float": few.to(dtype)}
+    target = hard.get(kind, many)
     mask = draw.labels(*shape, share=0.8) if kind == "masked" else None
     if kind == "soft":
         target = draw.uniform(*shape, dtype=dtype)
