@@ -29,8 +29,8 @@ def multilabel_cross_entropy(
                 + \log\Bigl(1 + \sum_i t_i\,e^{s_0-s_i}\Bigr)
 
     The gradients on all negatives sum to less than 1, and so do those on all positives, however many there
-    are. Nothing but the arguments, two floats a row and the places of few positives is kept for backward; by
-    a batch of at most 65,536 scores its gradient.
+    are. Nothing but the arguments, two floats a row and the places of few positives is kept for backward; of
+    a batch of at most 65,536 scores its gradient, too.
 
     Implements :prf:ref:`multilabel-loss`, :prf:ref:`multilabel-gradient`, :prf:ref:`multilabel-soft`,
     :prf:ref:`multilabel-weights`.

@@ -16,7 +16,7 @@ from lemmata.numerics.precision import compute_dtype
 
 __all__ = ["BLOCK", "Dense", "Picked", "at_once", "picked_by_index", "picked_by_label"]
 
-BLOCK = 2**16  # scores at a time: three float32 buffers of them take less than a MiB
+BLOCK = 2**16  # scores at a time and thread: three float32 buffers of them take less than a MiB
 FEW = 64  # positives are looked up one by one where they are less than one label in so many
 
 Terms = tuple[Tensor, Tensor]
@@ -80,7 +80,7 @@ class Picked:
 
     def blocks(self) -> Iterator[Tensor]:
         """The terms of A, in a buffer that the next block overwrites."""
-        parts = _places(self.place, self.arguments[0])
+        parts = _places(self.place, self.arguments[0], self.step)
         for place, ((input, threshold), (e,)) in zip(parts, _through(self, 1), strict=True):
             _exp(input, threshold, e).view(-1).index_fill_(0, place, 0)
             yield e
@@ -102,11 +102,9 @@ class Picked:
         out.view(-1).index_copy_(0, self.place, pull.to(out.dtype))
 
 
-def _places(place: Tensor, input: Tensor) -> tuple[Tensor, ...]:
+def _places(place: Tensor, input: Tensor, step: int) -> tuple[Tensor, ...]:
     """The places, counted in each block from its beginning."""
-    if input.numel() <= BLOCK:
-        return (place,)
-    size = _step(input) * input.shape[-1]
+    size = step * input.shape[-1]
     ends = torch.searchsorted(place, torch.arange(size, input.numel(), size)).tolist()
     return place.remainder(size).tensor_split(ends)
 
@@ -177,8 +175,8 @@ def _split_at(e: Tensor, index: Tensor, padding: int) -> Terms:
 
 
 def _step(input: Tensor) -> int:
-    """How many rows a block has."""
-    return max(1, BLOCK // input.shape[-1])
+    """How many rows a block has; every thread has a cache of its own."""
+    return max(1, BLOCK * torch.get_num_threads() // input.shape[-1])
 
 
 def _split(step: int, *arguments: Any) -> Iterator[tuple[Any, ...]]:
