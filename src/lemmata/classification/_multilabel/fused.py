@@ -2,10 +2,27 @@
 
 from torch import Tensor
 
+from lemmata.classification._multilabel.direct import losses as plain_losses
 from lemmata.classification._multilabel.sums import log_sums as plain_log_sums
+from lemmata.numerics.reduction import reduce_rows
 from lemmata.numerics.triton import fused
 
-__all__ = ["log_sums"]
+__all__ = ["log_sums", "losses"]
+
+
+def losses(
+    input: Tensor,
+    threshold: float | Tensor,
+    target: Tensor,
+    mask: Tensor | None,
+    padding: int | None,
+    reduction: str,
+) -> Tensor:
+    """log(1 + A) + log(1 + B) of each row, reduced; arguments and dtype as in :func:`log_sums`."""
+    if not fused(input, threshold, target, mask):
+        return plain_losses(input, threshold, target, mask, padding, reduction)
+    log_a, log_b = log_sums(input, threshold, target, mask, padding)
+    return reduce_rows(log_a + log_b, reduction)
 
 
 def log_sums(

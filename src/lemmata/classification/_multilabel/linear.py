@@ -8,7 +8,8 @@ from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import forward_mode, is_wrapped, transforming
-from lemmata.classification._multilabel.loss import checked_sums
+from lemmata.classification._multilabel.fused import losses
+from lemmata.classification._multilabel.loss import check_index, probabilities, row_threshold
 from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.products import add_product, product
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
@@ -72,8 +73,11 @@ def linear_multilabel_cross_entropy(
     """
     check.scores("input", input)
     check.choice("reduction", reduction, REDUCTIONS)
-    padding = _check_shapes(input, linear_weight, target, linear_bias, padding_index)
-    theta = _thresholds(threshold, input)
+    _check_layer(input, linear_weight, linear_bias)
+    padding_index = check.integer("padding_index", padding_index)
+    target, padding = _labels(input, target, len(linear_weight), padding_index)
+    theta = row_threshold(threshold, input)
+    theta = theta.reshape(-1) if isinstance(theta, Tensor) else theta
     x, labels = input.reshape(-1, input.shape[-1]), target.reshape(input.shape[:-1].numel(), target.shape[-1])
     arguments = (x, linear_weight, linear_bias, theta, labels, padding)
     whole = torch.compiler.is_compiling() or forward_mode() or transforming() or target.requires_grad
@@ -112,8 +116,8 @@ class _Total(torch.autograd.Function):
     def forward(ctx, x, weight, bias, theta, target, padding, learning):
         _keep(ctx, x, weight, bias, theta, target, padding)
         needed = tuple(learning and need for need in ctx.needs_input_grad[:4])
-        losses, ctx.slopes = _by_blocks(x, weight, bias, theta, target, padding, None, needed)
-        return losses.sum()
+        rows, ctx.slopes = _by_blocks(x, weight, bias, theta, target, padding, None, needed)
+        return rows.sum()
 
     @staticmethod
     def backward(ctx, g):
@@ -154,14 +158,13 @@ def _losses(x, weight, bias, theta, target, padding) -> Tensor:
     """The losses of all rows in differentiable operations."""
     made = compute_dtype(x)
     s = x.to(made) @ weight.to(made).mT
-    log_a, log_b = checked_sums(s if bias is None else s + bias.to(made), theta, target, None, padding)
-    return log_a + log_b
+    return losses(s if bias is None else s + bias.to(made), theta, target, None, padding, "none")
 
 
 def _by_blocks(x, weight, bias, theta, target, padding, g, needed) -> tuple[Tensor, list[Tensor | None]]:
     """The losses, and the gradients that are needed of their sum weighted by ``g`` (None: all 1)."""
     made, like = compute_dtype(x), (x, weight, bias, theta)
-    losses = x.new_empty(len(x), dtype=made)
+    rows = x.new_empty(len(x), dtype=made)
     slopes = [torch.zeros_like(v, dtype=made) if need else None for need, v in zip(needed, like, strict=True)]
     d_x, d_weight, d_bias, d_theta = slopes
     factor = x.dtype if x.is_cuda else made  # half types are fast in tensor cores alone
@@ -170,7 +173,7 @@ def _by_blocks(x, weight, bias, theta, target, padding, g, needed) -> tuple[Tens
         s = product(x[at].to(factor), weight.mT)
         s = s if bias is None else s.add_(bias)
         row = theta[at] if isinstance(theta, Tensor) else theta
-        losses[at], d, d_row = _slope(s, row, target[at], padding, None if g is None else g[at], any(needed))
+        rows[at], d, d_row = _slope(s, row, target[at], padding, None if g is None else g[at], any(needed))
         if d_bias is not None:
             d_bias += d.sum(0)
         if d_x is not None:
@@ -179,7 +182,7 @@ def _by_blocks(x, weight, bias, theta, target, padding, g, needed) -> tuple[Tens
             add_product(d_weight, d.to(factor).mT, x[at].to(factor))
         if d_theta is not None:
             d_theta[at] = d_row
-    return losses, [v if v is None else v.to(w.dtype) for v, w in zip(slopes, like, strict=True)]
+    return rows, [v if v is None else v.to(w.dtype) for v, w in zip(slopes, like, strict=True)]
 
 
 def _slope(s, theta, target, padding, g, needed: bool) -> tuple[Any, Any, Any]:
@@ -187,12 +190,11 @@ def _slope(s, theta, target, padding, g, needed: bool) -> tuple[Any, Any, Any]:
     learned = isinstance(theta, Tensor)
     leaves = [v.detach().requires_grad_(needed) for v in ((s, theta) if learned else (s,))]
     with torch.set_grad_enabled(needed):
-        log_a, log_b = checked_sums(leaves[0], leaves[1] if learned else theta, target, None, padding)
-        losses = log_a + log_b
+        rows = losses(leaves[0], leaves[1] if learned else theta, target, None, padding, "none")
     if not needed:
-        return losses, None, None
-    d, *rest = torch.autograd.grad(losses, leaves, torch.ones_like(losses) if g is None else g.to(s.dtype))
-    return losses.detach(), d, rest[0] if rest else None
+        return rows, None, None
+    d, *rest = torch.autograd.grad(rows, leaves, torch.ones_like(rows) if g is None else g.to(s.dtype))
+    return rows.detach(), d, rest[0] if rest else None
 
 
 def _blocks(rows: int, classes: int) -> Iterator[slice]:
@@ -203,11 +205,7 @@ def _blocks(rows: int, classes: int) -> Iterator[slice]:
 # --------------------------------------------------------------------------- arguments
 
 
-def _check_shapes(
-    input: Tensor, weight: Tensor, target: Tensor, bias: Tensor | None, padding_index: int
-) -> int | None:
-    """Raise unless all fit; what stands for nothing in an index, None for labels."""
-    padding_index = check.integer("padding_index", padding_index)
+def _check_layer(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     check.floating("linear_weight", weight)
     if weight.dim() != 2 or weight.shape[1] != input.shape[-1]:
         expected = f"(C, D = {input.shape[-1]}) beside input"
@@ -215,21 +213,17 @@ def _check_shapes(
     if bias is not None:
         check.floating("linear_bias", bias)
         check.shape("linear_bias", bias, weight.shape[:1], beside="linear_weight")
+
+
+def _labels(input: Tensor, target: Tensor, classes: int, padding: int) -> tuple[Tensor, int | None]:
+    """Labels of all classes and None; or an index, and what stands for nothing in it."""
     check.tensor("target", target)
     if target.dtype == torch.bool or target.is_floating_point():
-        check.shape("target", target, (*input.shape[:-1], len(weight)), beside="input and linear_weight")
-        check.probability("target", target)
-        return None
+        check.shape("target", target, (*input.shape[:-1], classes), beside="input and linear_weight")
+        return probabilities(target), None
     check.index("target, unless it is bool or floating,", target)
     if target.dim() == 0:
         raise ValueError("target must have a last axis of positives (..., K), got a scalar")
     check.shape("target", target, (*input.shape[:-1], target.shape[-1]))
-    return padding_index
-
-
-def _thresholds(threshold: float | Tensor, input: Tensor) -> float | Tensor:
-    """A number, or one for each row."""
-    if not isinstance(threshold, Tensor):
-        return check.number("threshold", threshold)
-    check.floating("threshold", threshold)
-    return check.broadcast("threshold", threshold, input.shape[:-1]).reshape(-1)
+    check_index(target, padding, classes)
+    return target if classes else target[..., :0], padding

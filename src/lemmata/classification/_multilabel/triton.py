@@ -22,7 +22,7 @@ from lemmata.classification._multilabel.gpu_kernels import (
     slope_rows,
     sum_rows,
 )
-from lemmata.classification._multilabel.sums import _slopes
+from lemmata.classification._multilabel.sums import slopes_of
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.triton.rows import as_rows, block_of, pieces, processors, warps_of
 
@@ -160,7 +160,7 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Any, ...]:
     needed = ctx.needs_input_grad
     if torch.is_grad_enabled() or needed[1] or is_wrapped(grad):
         theta, padding = 0.0 if threshold is None else threshold, -1 if ctx.sparse else None
-        made = _slopes(input, theta, target, mask, padding, *grad.unbind())
+        made = slopes_of(input, theta, target, mask, padding, *grad.unbind())
     else:
         c_a, c_b = (-grad * torch.expm1(-logs)).unbind()
         slope = slopes(input, target, threshold, mask, ctx.sparse, state, grad) if needed[0] else None
