@@ -105,8 +105,8 @@ class Picked:
 def _places(place: Tensor, input: Tensor, step: int) -> tuple[Tensor, ...]:
     """The places, counted in each block from its beginning."""
     size = step * input.shape[-1]
-    ends = torch.searchsorted(place, torch.arange(size, input.numel(), size)).tolist()
-    return place.remainder(size).tensor_split(ends)
+    ends = torch.tensor(range(size, input.numel(), size), dtype=torch.int64)
+    return place.remainder(size).tensor_split(torch.searchsorted(place, ends).tolist())
 
 
 def picked_by_index(index: Tensor, padding: int, classes: int) -> Tensor:
