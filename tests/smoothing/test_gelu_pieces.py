@@ -15,7 +15,7 @@ def awkward(dtype, count=3 * pieces.SIZE + 5):
     """Every piece has its share of normal numbers, one has infinities, another NaN; the last one is short."""
     info = torch.finfo(dtype)
     x = 3 * torch.randn(count, generator=seeded())
-    ends = [info.max, -info.max, info.tiny, -info.tiny, info.smallest_normal * info.eps, 0.0, -0.0, -9.0, -0.75]
+    ends = [info.max, -info.max, info.tiny, -info.tiny, info.tiny * info.eps, 0.0, -0.0, -9.0, -0.75]
     x = x.to(dtype)
     for start, extra in ((0, []), (pieces.SIZE, [INF, -INF]), (2 * pieces.SIZE, [NAN])):
         for place, value in enumerate(ends + extra):
@@ -37,7 +37,7 @@ def test_exact_pieces_agree_with_the_plain_formula(dtype):
     grad = torch.randn(x.shape, generator=seeded()).to(dtype)
     value, slope = plain(x, grad)
     eps = torch.finfo(dtype).eps
-    near = 2 * eps * grad.abs() + torch.finfo(dtype).tiny  # of terms that cancel near -3/4; of what underflows
+    near = 2 * eps * grad.abs() + torch.finfo(dtype).tiny  # of terms that cancel near -3/4, of underflow
     y, dx = gelu(x), gradient(gelu, x, grad)
     torch.testing.assert_close(y, value, rtol=4 * eps, atol=0, equal_nan=True)
     known = ~x.isnan()

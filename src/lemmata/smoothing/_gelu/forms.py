@@ -139,13 +139,13 @@ def _clipped(x: Tensor) -> Tensor:
 
 
 def _is_plain(x: Tensor, *others: Tensor) -> bool:
-    """Whether nothing but numbers of a CPU in order is asked for: what is made on the way may be overwritten."""
+    """Whether nothing but numbers in order is asked for, on a CPU: they may be made by overwriting."""
     ready = all(_torch.readable(t) for t in (x, *others)) and not torch.is_grad_enabled()
     return ready and x.is_contiguous()
 
 
 def _mapped(function: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor | None = None) -> Tensor:
-    """``function(x)``, times ``grad`` if there is one, computed in the dtype of sums and given back in its own.
+    """``function(x)``, times ``grad`` if there is one, computed in the dtype of sums, given back in its own.
 
     Goes piece by piece, so that what it makes on the way stays in cache; as a whole where it may be
     differentiated again.
