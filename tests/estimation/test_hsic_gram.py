@@ -56,6 +56,10 @@ def test_tiles_are_parts_of_the_whole(normal, kernel):
         tiles = gram(x[:1], kernel).permuted_tile(i, j)
         picked = expected[0][i[:, :, None], j[:, None, :]]
         torch.testing.assert_close(tiles, picked, rtol=1e-10, atol=1e-14 * size)
+        pi = torch.stack([torch.randperm(9), torch.arange(9)]).to(x.device)
+        for tile, order in zip(gram(x[:1], kernel).permuted(pi).tile(rows, columns), pi, strict=True):
+            picked = expected[0][order[rows]][:, order[columns]]
+            torch.testing.assert_close(tile, picked, rtol=1e-10, atol=1e-14 * size)
 
 
 def test_tiles_share_their_memory(normal):
