@@ -15,6 +15,7 @@ from lemmata.estimation._hsic.tiles import squared_distances, tiles
 
 __all__ = ["LEAST", "select"]
 
+SIDE = 512  # of a tile: one fits in a cache of 2 MiB
 LANES = 16  # how many entries are looked at together for one that is between
 BLOCKS, SHIFTS = range(24, 41), 4  # in the sample, blocks of so many are paired with so many that follow
 LEAST = (SHIFTS + 1) * max(BLOCKS)  # samples
@@ -64,7 +65,7 @@ def select(x: Tensor, rank: int) -> Tensor | None:
     if bracket is None:
         return None
     rows, columns = bracket.features(y)
-    found = _between(((rows[None, i], columns[None, j], i == j) for i, j in tiles(y)))
+    found = _between((rows[None, i], columns[None, j], i == j) for i, j in tiles(y, SIDE))
     if found is None or not 0 <= rank - found.below < len(found.values):
         return None
     near, slack = found.values.kthvalue(rank - found.below + 1).values, 2 * error / bracket.half
@@ -107,7 +108,7 @@ def _between(pieces: Iterable[Piece]) -> _Found | None:
 
     After they are clamped, a product of LANES of them is smaller than 1 if one of them is between.
     """
-    signs, values, cells, groups, memory = 0, [], [], [], None
+    signs, held, values, cells, groups, memory = 0, 0, [], [], [], None
     for left, right, same in pieces:
         if memory is None:  # the first is the largest
             memory = left.new_empty(left.shape[0] * left.shape[1] * right.shape[1] + LANES)
@@ -118,10 +119,11 @@ def _between(pieces: Iterable[Piece]) -> _Found | None:
         cells.append((looked_at.abs() < 1).nonzero()[:, 0])
         values.append(looked_at.index_select(0, cells[-1]))
         signs += int(entries.trunc_().sum()) - len(entries)
-        if len(looked_at) > MOST or sum(map(len, cells)) > MOST:
+        held += len(cells[-1])
+        if max(len(looked_at), held) > MOST:
             return None
     counts = [len(cell) for cell in cells]
-    return _Found(-(signs + sum(counts)) // 2, torch.cat(values), torch.cat(cells), counts, groups)
+    return _Found(-(signs + held) // 2, torch.cat(values), torch.cat(cells), counts, groups)
 
 
 def _clamped(left: Tensor, right: Tensor, same: bool, memory: Tensor) -> Tensor:
@@ -143,7 +145,7 @@ def _pairs(found: _Found, moved: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     widths = torch.tensor([len(group) for group in found.groups])
     lane, group = found.cells[moved] // widths[tile], found.cells[moved] % widths[tile]
     group = torch.cat(found.groups)[(widths.cumsum(0) - widths)[tile] + group]
-    corners = torch.tensor([(i.start, j.start, i.stop - i.start, j.stop - j.start) for i, j in tiles(x)])
+    corners = torch.tensor([(i.start, j.start, i.stop - i.start, j.stop - j.start) for i, j in tiles(x, SIDE)])
     i, j, s, t = corners[tile].unbind(1)
     entry = lane * ((s * t + LANES - 1) // LANES) + group
     return i + entry // t, j + entry % t

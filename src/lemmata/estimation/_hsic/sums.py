@@ -137,7 +137,7 @@ def _tiled(a: Gram, b: Gram, squares: bool) -> tuple[Tensor, ...]:
         for tile, place in zip(made, places, strict=True):
             _add_rows(tile, place, i, j)
         _add_products(k, l, kinds[i != j][: 3 if squares else 1], i)
-    return _Lifted(*rows, products).less(a.lift, b.lift)
+    return _Lifted(rows[0], rows[1], rows[2], rows[3], products).less(a.lift, b.lift)
 
 
 def _add_rows(tile: Tensor, place: Sequence[Tensor], i: slice, j: slice) -> None:

@@ -12,9 +12,9 @@ ENTRIES = 2**18  # how many numbers the tiles that are made together may hold th
 EPS64 = torch.finfo(torch.float64).eps
 
 
-def tiles(x: Tensor) -> Iterator[tuple[slice, slice]]:
+def tiles(x: Tensor, side: int | None = None) -> Iterator[tuple[slice, slice]]:
     """The tiles of the upper triangle: each unordered pair of samples is in one, or on both sides of one."""
-    n, side = x.shape[-2], side_of(x)
+    n, side = x.shape[-2], side or max(1, side_of(x))
     cuts = [slice(start, min(start + side, n)) for start in range(0, n, side)]
     for number, i in enumerate(cuts):
         for j in cuts[number:]:
