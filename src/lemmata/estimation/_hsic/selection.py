@@ -145,7 +145,9 @@ def _pairs(found: _Found, moved: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     widths = torch.tensor([len(group) for group in found.groups])
     lane, group = found.cells[moved] // widths[tile], found.cells[moved] % widths[tile]
     group = torch.cat(found.groups)[(widths.cumsum(0) - widths)[tile] + group]
-    corners = torch.tensor([(i.start, j.start, i.stop - i.start, j.stop - j.start) for i, j in tiles(x, SIDE)])
+    corners = torch.tensor(
+        [(i.start, j.start, i.stop - i.start, j.stop - j.start) for i, j in tiles(x, SIDE)]
+    )
     i, j, s, t = corners[tile].unbind(1)
     entry = lane * ((s * t + LANES - 1) // LANES) + group
     return i + entry // t, j + entry % t
