@@ -116,10 +116,11 @@ def gram(x: Tensor, kernel: Kernel) -> Gram:
         return Gram(x, kernel, x, x, _first_value(x, kernel))
     if kernel.of != "square":
         return Gram(x, kernel, x, x, kernel.constant)
-    radius = 1e3  # where it cannot be read: as if far
+    radius, steep = 1e3, False  # where it cannot be read: as if far
     if readable(x):
-        radius = x.square().sum(-1).max().item() if x.numel() else 0.0
-    flat, steep, eps = radius < 0.1, radius > 8, torch.finfo(x.dtype).eps
+        squares = x.square().sum(-1) if x.numel() else x.new_zeros(1, 1)
+        radius, steep = squares.max().item(), squares.mean(1).min().item() > 2
+    flat, eps = radius < 0.1, torch.finfo(x.dtype).eps
     if x.shape[-1] == 1 or radius * EPS64 > 1e3 * eps:  # even products in float64 would cost digits
         return Gram(x, kernel, x, x, kernel.constant, flat, steep)
     wide = x.double() if radius > 20 else x
