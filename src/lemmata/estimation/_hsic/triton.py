@@ -37,15 +37,19 @@ def fused_sums(x: Tensor, y: Tensor, kernel: Kernel) -> tuple[Tensor, ...]:
     return torch.zeros_like(k1), k1, k2.sum(1), torch.zeros_like(l1), l1, l2.sum(1), kl.sum(1)
 
 
-def fused_slopes(x: Tensor, y: Tensor, kernel: Kernel, grads: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """The gradients by both samples, from those of the seven sums; in float32, in a unit of their own."""
+def fused_slopes(
+    x: Tensor, y: Tensor, kernel: Kernel, grads: tuple[Tensor, ...], needed: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """The gradients by x and y, from those of the seven sums; in float32, in a unit of their own."""
     unit = unit_of(torch.cat([g.unsqueeze(-1).flatten(1) for g in grads], 1), 1)  # (m, 1)
     scaled = ((g.view(len(g), -1) / unit).view(g.shape).float().contiguous() for g in grads)
     _, rows_k, squares_k, _, rows_l, squares_l, products = scaled
     a, b, kind = _samples(x), _samples(y), _kind(kernel) or 0
-    g_x = pair_slopes(a, b, rows_k, squares_k, products, kind)
-    g_y = pair_slopes(b, a, rows_l, squares_l, products, kind)
-    return (g_x * unit[..., None]).to(x.dtype), (g_y * unit[..., None]).to(y.dtype)
+    sides = ((x, a, b, rows_k, squares_k), (y, b, a, rows_l, squares_l))
+    return [
+        (pair_slopes(*own, products, kind) * unit[..., None]).to(like.dtype) if need else None
+        for need, (like, *own) in zip(needed, sides, strict=False)
+    ]
 
 
 def _samples(x: Tensor) -> Tensor:
