@@ -1,6 +1,6 @@
 """The two sums of the multi-label loss in plain PyTorch: log(1 + A) and log(1 + B) of each row.
 
-This is what runs today on every device, and what a fused kernel will be tested against.
+This is what runs where no kernel of ``triton.py`` does, and what that is tested against.
 """
 
 import math

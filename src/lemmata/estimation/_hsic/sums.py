@@ -1,6 +1,6 @@
 """Sums over the Gram matrices of two samples, a tile at a time: memory O(n), not O(n^2).
 
-This is what runs today on every device, and what a fused kernel will be tested against.
+This is what runs where no kernel of ``triton.py`` does, and what that is tested against.
 """
 
 from collections.abc import Sequence
