@@ -24,7 +24,7 @@ from lemmata.classification._multilabel.gpu_kernels import (
 )
 from lemmata.classification._multilabel.sums import slopes_of
 from lemmata.numerics.precision import compute_dtype
-from lemmata.numerics.triton.rows import as_rows, block_of, pieces, processors, warps_of
+from lemmata.numerics.triton.rows import as_rows, block_of, on_device, pieces, processors, warps_of
 
 __all__ = ["BLOCK", "fused_log_sums"]
 
@@ -74,17 +74,18 @@ def sums(
     block = block_of(n, BLOCK)
     parts = pieces(rows, n, block, WAVES * processors(input.device))
     partial = state if parts == 1 else state.new_empty(4, rows, parts)
-    sum_rows[rows, parts](
-        *_arguments(input, target, threshold, mask, sparse),
-        partial,
-        logs,
-        PARTS=parts,
-        BLOCK=block,
-        STAGES=STAGES,
-        num_warps=warps_of(block),
-    )
-    if parts > 1:
-        join_parts[rows,](partial, state, logs, rows, PARTS=parts, BLOCK=triton.next_power_of_2(parts))
+    with on_device(input):
+        sum_rows[rows, parts](
+            *_arguments(input, target, threshold, mask, sparse),
+            partial,
+            logs,
+            PARTS=parts,
+            BLOCK=block,
+            STAGES=STAGES,
+            num_warps=warps_of(block),
+        )
+        if parts > 1:
+            join_parts[rows,](partial, state, logs, rows, PARTS=parts, BLOCK=triton.next_power_of_2(parts))
     return logs, state
 
 
@@ -105,16 +106,17 @@ def slopes(
     rows, n = input.shape
     block = block_of(n, BLOCK)
     parts = pieces(rows, n, block, WAVES * processors(input.device))
-    slope_rows[rows, parts](
-        *_arguments(input, target, threshold, mask, sparse),
-        state,
-        grad.to(state.dtype).contiguous(),
-        slope,
-        PARTS=parts,
-        BLOCK=block,
-        STAGES=STAGES,
-        num_warps=warps_of(block),
-    )
+    with on_device(input):
+        slope_rows[rows, parts](
+            *_arguments(input, target, threshold, mask, sparse),
+            state,
+            grad.to(state.dtype).contiguous(),
+            slope,
+            PARTS=parts,
+            BLOCK=block,
+            STAGES=STAGES,
+            num_warps=warps_of(block),
+        )
     return slope
 
 

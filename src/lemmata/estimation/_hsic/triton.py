@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lemmata.estimation._hsic.gpu_kernels import DISTANCE, GAUSSIAN, LAPLACE, add_pairs, pull_pairs
 from lemmata.estimation._hsic.kernels import KERNELS, Kernel
-from lemmata.numerics.triton.rows import pieces, processors
+from lemmata.numerics.triton.rows import on_device, pieces, processors
 from lemmata.numerics.units import unit_of
 
 __all__ = ["fused_slopes", "fused_sums", "has_kernel", "pair_slopes", "pair_sums"]
@@ -64,7 +64,8 @@ def pair_sums(x: Tensor, y: Tensor, kind: int) -> Tensor:
     parts = pieces(m * triton.cdiv(n, side), n, side, 4 * processors(x.device))
     sums = x.new_empty((parts, 5, m, n), dtype=torch.float64)
     grid = triton.cdiv(n, side), m, parts
-    add_pairs[grid](x, y, sums, m, n, d, y.shape[2], KIND=kind, PARTS=parts, SIDE=side, num_warps=WARPS)
+    with on_device(x):
+        add_pairs[grid](x, y, sums, m, n, d, y.shape[2], KIND=kind, PARTS=parts, SIDE=side, num_warps=WARPS)
     return sums.sum(0)
 
 
@@ -76,10 +77,11 @@ def pair_slopes(
     m, n, d = x.shape
     slope, side = torch.empty_like(x), _side(n)
     width = max(16, triton.next_power_of_2(d))
-    pull_pairs[triton.cdiv(n, side), m](
-        x, y, by_row, by_square, by_product, slope, m, n, d, y.shape[2],
-        KIND=kind, SIDE=side, WIDTH=width, num_warps=WARPS,
-    )  # fmt: skip
+    with on_device(x):
+        pull_pairs[triton.cdiv(n, side), m](
+            x, y, by_row, by_square, by_product, slope, m, n, d, y.shape[2],
+            KIND=kind, SIDE=side, WIDTH=width, num_warps=WARPS,
+        )  # fmt: skip
     return slope
 
 

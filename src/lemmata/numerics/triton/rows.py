@@ -1,11 +1,23 @@
 """What kernels over rows share: how rows are cut, and elementary functions that Triton lacks."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-__all__ = ["as_rows", "block_of", "expm1", "log1p", "peak_of", "pieces", "processors", "warps_of"]
+__all__ = [
+    "as_rows",
+    "block_of",
+    "expm1",
+    "log1p",
+    "on_device",
+    "peak_of",
+    "pieces",
+    "processors",
+    "warps_of",
+]
 
 
 def as_rows(x: Tensor) -> Tensor:
@@ -18,6 +30,11 @@ def processors(device: torch.device) -> int:
     if device.type != "cuda":
         return 1
     return int(torch.cuda.get_device_properties(device).multi_processor_count)
+
+
+def on_device(x: Tensor) -> AbstractContextManager[object]:
+    """A context in which kernels are launched where ``x`` is, which may not be the current device."""
+    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
 
 
 def block_of(n: int, most: int) -> int:

@@ -7,7 +7,7 @@ import triton
 from torch import Tensor
 
 from lemmata._torch import is_wrapped
-from lemmata.numerics.triton.rows import as_rows
+from lemmata.numerics.triton.rows import as_rows, on_device
 from lemmata.simplex._softmax.gpu_kernels import map_rows, pull_rows
 from lemmata.simplex._softmax.rows import _slope
 
@@ -30,7 +30,8 @@ def weigh(x: Tensor, half: bool) -> tuple[Tensor, Tensor]:
     """The probabilities, and 0 for rows whose largest score is infinite."""
     p, live = _like(x)
     if x.numel():
-        map_rows[len(x),](x, p, live, x.shape[1], **_setting(x, half))
+        with on_device(x):
+            map_rows[len(x),](x, p, live, x.shape[1], **_setting(x, half))
     return p, live
 
 
@@ -39,7 +40,8 @@ def pull(p: Tensor, live: Tensor, g: Tensor, half: bool) -> Tensor:
     """The Jacobian times g."""
     dx = torch.empty_like(p)
     if p.numel():
-        pull_rows[len(p),](p, live, g.contiguous(), dx, p.shape[1], **_setting(p, half))
+        with on_device(p):
+            pull_rows[len(p),](p, live, g.contiguous(), dx, p.shape[1], **_setting(p, half))
     return dx
 
 
