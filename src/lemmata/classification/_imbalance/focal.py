@@ -201,8 +201,9 @@ def _ratio(m: Tensor) -> Tensor:
     low, high = m.clamp(max=0), m.clamp(min=0)
     z = torch.exp(-high)
     below = torch.exp(low) * -F.logsigmoid(torch.where(m == -math.inf, 0.0, low))
-    small = z < 1e-4
-    above = torch.where(small, 1 - z / 2 + z * z / 3, torch.log1p(z) / torch.where(small, 1.0, z))
+    small = z < 1e-3  # there by its series, whose slope keeps its digits
+    series = 1 - z * (1 / 2 - z * (1 / 3 - z * (1 / 4 - z / 5)))
+    above = torch.where(small, series, torch.log1p(z) / torch.where(small, 1.0, z))
     return torch.where(m > 0, above, below)
 
 
