@@ -45,7 +45,7 @@ def balanced_error(input: Tensor, target: Tensor, *, ignore_index: int = -100) -
     wrong = (rows.x.argmax(-1).reshape(-1) != right) & counts
     each = right.new_zeros(input.shape[-1])
     count, errors = (each.scatter_add(0, right, v.to(each.dtype)) for v in (counts, wrong))
-    mean = (errors / count.clamp(min=1)).sum() / (count > 0).sum()
+    mean = (errors.to(rows.x.dtype) / count.clamp(min=1)).sum() / (count > 0).sum()
     return torch.where(rows.x.isnan().any(), math.nan, mean).to(input.dtype)
 
 
