@@ -27,7 +27,7 @@ help:
 	@echo "make notebooks   carry text twins into notebooks and execute what changed (ALL=1: everything)"
 	@echo "make lint        ruff and mypy only"
 	@echo "make lab         JupyterLab, with the text twins paired and the text rendered"
-	@echo "make bench       every script in benchmarks/"
+	@echo "make bench       time everything in under ten minutes: benchmarks/results/, which the page Performance shows"
 	@echo "make mutants     how many small faults in CHAPTER=classification/multilabel the checks notice"
 	@echo "                 (CHANGED=1: in the functions that changed since the last merge; CHANGED=v0.1.0: since then)"
 	@echo "make findings    every script in findings/: surprises about other software, run again"
@@ -78,7 +78,7 @@ notebooks: setup
 	$(BIN)/python tools/notebooks.py $(if $(ALL),--all)
 
 bench: setup
-	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
+	@$(BIN)/python benchmarks/everything.py
 
 mutants: CHAPTER ?= classification/multilabel
 mutants: setup

@@ -1,40 +1,51 @@
-"""HSIC beside dense PyTorch, hyppo and KeOps: time, memory, and what the sketch loses. One thread.
+"""HSIC beside dense PyTorch, hyppo and KeOps: time, memory, and what the sketch loses.
 
-    python benchmarks/hsic.py [--json PATH] [--rounds N] [--quick]
+    python benchmarks/hsic.py [--rounds N] [--quick] [--json PATH]
 
-Cases of one size are interleaved in one process; the table has the median and the minimum of the CPU time,
-which a busy machine disturbs less than the clock, and the median in units of ours. Ratios carry over to
-other machines, seconds do not. Memory is the peak above the inputs (VmHWM, Linux) of a process of its own.
-hyppo and KeOps (package pykeops) take part where they are installed; hyppo's statistic is normalised, as
-ours is in "cka". KeOps is written in two ways.
+Times in units of ours at a given bandwidth. Memory is the peak above the inputs (VmHWM, Linux), in MiB, of a
+process in which nothing large ran before. hyppo and KeOps (package pykeops) take part where they are
+installed; hyppo's statistic is normalised, as ours is in "cka". KeOps is written in two ways.
 """
 
-import argparse
-import importlib.util
+import functools
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-
-os.environ["OMP_NUM_THREADS"] = "1"
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
+from measure import Table, Target, peer, return_freed_memory
+from report import main
 from torch import Tensor
 
-from lemmata.estimation import HSICSketch, cka, hsic
+from lemmata.estimation import HSICSketch, cka, hsic, hsic_test
 
-WIDTH, D = 4.0, 10  # close to the median distance
+WIDTH, D, PERMUTATIONS = 4.0, 10, 999  # the width is close to the median distance
+UNIT, MEDIAN, SKETCH = "lemmata", "lemmata, median bandwidth", "lemmata sketch (512)"
+DENSE, HYPPO, TOGETHER, APART = "dense torch", "hyppo, width given", "KeOps, one sum", "KeOps, three sums"
 Case = Callable[[], float]
 
 
-def data(n: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> tuple[Tensor, Tensor]:
+def data(n: int) -> tuple[Tensor, Tensor]:
     """Samples that depend on each other weakly."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     x = torch.randn(n, D, generator=generator)
-    return x.to(dtype), (x.sin() + torch.randn(n, D, generator=generator)).to(dtype)
+    return x, x.sin() + torch.randn(n, D, generator=generator)
+
+
+def targets(n: int) -> list[Target]:
+    """Those over peers are for one size: the larger, the easier to meet."""
+    hyppo_over, dense_over = (100, 20) if n == 5000 else (None, None)
+    return [
+        Target(MEDIAN, 1.8 if n <= 5000 else None),
+        Target(HYPPO, hyppo_over, least=True),
+        Target(DENSE, dense_over, least=True),
+        Target(TOGETHER, least=True),
+    ]
 
 
 def song(r: Tensor, s: Tensor, kl: Tensor, n: int) -> float:
@@ -51,11 +62,9 @@ def dense(x: Tensor, y: Tensor) -> float:
 
 def keops(x: Tensor, y: Tensor, together: bool) -> float:
     """Three reductions, or one of three numbers a pair."""
-    from pykeops.torch import LazyTensor
-
+    lazy = peer("pykeops.torch").LazyTensor
     k, l = (
-        (((LazyTensor(v[:, None]) - LazyTensor(v[None])) ** 2).sum(-1) * (-0.5 / WIDTH**2)).exp()
-        for v in (x, y)
+        (((lazy(v[:, None]) - lazy(v[None])) ** 2).sum(-1) * (-0.5 / WIDTH**2)).exp() for v in (x, y)
     )
     if together:
         r, s, kl = k.concat(l).concat(k * l).sum(1).double().unbind(1)
@@ -65,9 +74,8 @@ def keops(x: Tensor, y: Tensor, together: bool) -> float:
 
 
 def hyppo(x: Tensor, y: Tensor, **options: float) -> float:
-    from hyppo.independence import Hsic
-
-    return float(Hsic(**options).statistic(x.double().numpy(), y.double().numpy()))
+    statistic = peer("hyppo.independence").Hsic(**options).statistic
+    return float(statistic(x.double().numpy(), y.double().numpy()))
 
 
 def backward(x: Tensor, y: Tensor) -> float:
@@ -77,149 +85,125 @@ def backward(x: Tensor, y: Tensor) -> float:
     return value.item()
 
 
+def sketch(x: Tensor, y: Tensor, seed: int = 0) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    return HSICSketch(512, bandwidth=WIDTH, generator=generator).update(x, y).value().item()
+
+
 def cases(n: int) -> dict[str, Case]:
-    """Every case of this size; the first is the unit."""
+    """Every case of this size; the larger ones leave out what takes too long or too much."""
     x, y = data(n)
-    small = n <= 5000
     found: dict[str, Case] = {
-        "lemmata": lambda: hsic(x, y, bandwidth=WIDTH).item(),
+        UNIT: lambda: hsic(x, y, bandwidth=WIDTH).item(),
         "lemmata, with backward": lambda: backward(x, y),
-        "lemmata, median bandwidth": lambda: hsic(x, y).item(),
+        MEDIAN: lambda: hsic(x, y).item(),
         "lemmata cka": lambda: cka(x, y, kernel="gaussian", bandwidth=WIDTH).item(),
         "lemmata, float64": lambda: hsic(x.double(), y.double(), bandwidth=WIDTH).item(),
-        "lemmata sketch (512)": lambda: sketch(x, y).value().item(),
+        SKETCH: lambda: sketch(x, y),
     }
-    if small:
-        found["dense torch"] = lambda: dense(x, y)
-    if small and importlib.util.find_spec("hyppo"):
-        found["hyppo Hsic, width given"] = lambda: hyppo(x, y, gamma=0.5 / WIDTH**2)
-        found["hyppo Hsic, its median"] = lambda: hyppo(x, y)
-    if importlib.util.find_spec("pykeops"):
-        found["KeOps, three sums"] = lambda: keops(x, y, False)
-        found["KeOps, one sum"] = lambda: keops(x, y, True)
+    if n <= 5000:
+        found[DENSE] = lambda: dense(x, y)
+        if peer("hyppo.independence"):
+            found[HYPPO] = lambda: hyppo(x, y, gamma=0.5 / WIDTH**2)
+    if peer("pykeops.torch"):
+        found[TOGETHER] = lambda: keops(x, y, True)
+        if n <= 5000:
+            found[APART] = lambda: keops(x, y, False)
     return found
 
 
-def sketch(x: Tensor, y: Tensor, seed: int = 0) -> HSICSketch:
-    return HSICSketch(512, bandwidth=WIDTH, generator=torch.Generator().manual_seed(seed)).update(x, y)
-
-
-def measure(n: int, rounds: int) -> list[dict[str, object]]:
-    """One record per case, timed round by round so that a slow second hits all alike."""
-    work, times, values = cases(n), {}, {}
-    for turn in range(rounds + 1):
-        for name, case in work.items():
-            start = time.process_time()
-            values[name] = case()
-            if turn:  # the first round warms up, and compiles what KeOps needs
-                times.setdefault(name, []).append(time.process_time() - start)
-    unit = statistics.median(times["lemmata"])
-    return [
-        {
-            "n": n,
-            "case": name,
-            "median_s": statistics.median(taken),
-            "min_s": min(taken),
-            "ratio": statistics.median(taken) / unit,
-            "value": values[name],
-        }
-        for name, taken in times.items()
-    ]
-
-
 def status(field: str) -> float:
-    """A line of /proc/self/status, in MiB; NaN where there is none."""
-    if not os.path.exists("/proc/self/status"):
-        return float("nan")
-    with open("/proc/self/status") as file:
-        return next(float(line.split()[1]) / 1024 for line in file if line.startswith(field))
+    """A line of /proc/self/status, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-def forget_peak() -> None:
-    """Let VmHWM begin again; nothing where there is no /proc."""
-    if os.path.exists("/proc/self/clear_refs"):
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-
-
-def peak(name: str, n: int) -> None:
-    """Print the MiB that a case takes at its peak, above what the process had with its inputs."""
-    torch.set_num_threads(1)
-    for case in (cases(600)[name], cases(n)[name]):  # libraries load in the small one
-        forget_peak()
+def peak(name: str, n: int) -> float:
+    """The MiB that a case takes at its peak, in a child of a process that never held more than its inputs."""
+    reading, writing = os.pipe()
+    if not os.fork():
+        cases(600)[name]()  # a child first gets the pages of libraries when it touches them
+        case = cases(n)[name]
+        Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins again
         before = status("VmRSS")
         case()
-    print(status("VmHWM") - before)
+        os.write(writing, str(status("VmHWM") - before).encode())
+        os._exit(0)
+    os.wait()
+    os.close(writing)
+    with open(reading) as pipe:
+        return float(pipe.read())
 
 
-def memory(name: str, n: int) -> float | None:
-    """The same from a fresh process; None where there is no /proc."""
+def peaks(n: int) -> None:
+    """Print those of all cases; libraries load, and compile, in a small run before."""
+    torch.set_num_threads(1)
+    return_freed_memory()
+    for case in cases(600).values():
+        case()
+    print(json.dumps({name: peak(name, n) for name in cases(n)}))
+
+
+def memory(n: int) -> dict[str, float]:
+    """The same from a fresh process; nothing where there is no /proc."""
     if not os.path.exists("/proc/self/clear_refs"):
-        return None
-    command = [sys.executable, __file__, "--peak", name, "--size", str(n)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+        return {}
+    command = [sys.executable, __file__, "--peaks", str(n)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return json.loads(printed.splitlines()[-1])  # KeOps prints, too
 
 
-def streamed(total: int, seeds: int) -> dict[str, object]:
-    """A million samples through the sketch, and its error against the exact value at 20000."""
-    made = HSICSketch(512, bandwidth=WIDTH, generator=torch.Generator().manual_seed(0))
-    made.update(*data(1000))
-    forget_peak()
-    before, start = status("VmRSS"), time.process_time()
-    for k in range(total // 10_000):
-        made.update(*data(10_000, seed=k + 1))
-    taken, grown = time.process_time() - start, status("VmHWM") - before
-    x, y = data(20_000)
-    exact = hsic(x, y, bandwidth=WIDTH).item()
-    errors = [sketch(x, y, seed).value().item() / exact - 1 for seed in range(seeds)]
-    return {
-        "samples": total,
-        "seconds": taken,
-        "grown_mib": grown,
-        "value": made.value().item(),
-        "exact_20000": exact,
-        "errors_20000": errors,
-        "rms_error_20000": statistics.fmean(e * e for e in errors) ** 0.5,
+def table(n: int, rounds: int) -> Table:
+    work, held = cases(n), memory(n) if n == 5000 else {}
+
+    def more(name: str, medians: object) -> dict[str, float]:
+        found = {"peak_mib": held[name]} if name in held else {}
+        if name == SKETCH:  # root mean square over five draws of the features, relative
+            exact = work[UNIT]()
+            errors = [sketch(*data(n), seed=seed) / exact - 1 for seed in range(5)]
+            found["error"] = math.sqrt(statistics.fmean(e * e for e in errors))
+        return found
+
+    return Table("hsic", (n, D), "float32", work, UNIT, targets=targets(n), more=more, rounds=rounds)
+
+
+def test_table(n: int, permutations: int) -> Table:
+    """Permutations in units of as many plain passes, the statistic and the kernels being the same."""
+    x, y = data(n)
+    draw = functools.partial(torch.Generator().manual_seed, 0)
+    work = {
+        "lemmata, one plain pass": lambda: hsic(x, y, bandwidth=WIDTH, estimator="biased").item(),
+        "lemmata hsic_test": lambda: hsic_test(
+            x, y, permutations=permutations, bandwidth=WIDTH, generator=draw()
+        ),
     }
 
+    def passes(name: str, medians: dict[str, float]) -> dict[str, float]:
+        if name != "lemmata hsic_test":
+            return {}
+        return {"per_pass": medians[name] / permutations / medians["lemmata, one plain pass"]}
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    return Table(
+        "hsic_test",
+        (n, D),
+        "float32",
+        work,
+        "lemmata, one plain pass",
+        f"{permutations} permutations",
+        [Target("lemmata hsic_test", 0.15, "per_pass")],
+        passes,
+        rounds=3,
     )
-    parser.add_argument("--json", help="write the records here")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="n = 1000 and 2000 and a short stream")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.peak:
-        return peak(options.peak, options.size)
-    torch.set_num_threads(1)
-    records = []
-    for n in (1000, 2000) if options.quick else (5000, 20_000):
-        print(f"\nn = {n}, d = {D}, one thread, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}")
-        print(f"{'case':30}{'median s':>10}{'min s':>9}{'ratio':>8}{'peak MiB':>10}  value")
-        for record in measure(n, options.rounds):
-            record["peak_mib"] = memory(str(record["case"]), n)
-            records.append(record)
-            held = "-" if record["peak_mib"] is None else f"{record['peak_mib']:.0f}"
-            print(
-                f"{record['case']:30}{record['median_s']:10.3f}{record['min_s']:9.3f}{record['ratio']:8.2f}"
-                f"{held:>10}  {record['value']:.6g}"
-            )
-    stream = streamed(20_000 if options.quick else 1_000_000, 2 if options.quick else 5)
-    print("\nsketch, 512 features: " + json.dumps(stream))
-    if options.json:
-        with open(options.json, "w") as file:
-            found = {
-                "torch": torch.__version__,
-                "load": os.getloadavg(),
-                "records": records,
-                "stream": stream,
-            }
-            json.dump(found, file, indent=1)
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    for n, rounds in ((100, 1),) if quick else ((2000, 9), (5000, 5), (20_000, 1)):
+        yield table(n, rounds)
+    yield test_table(50, 9) if quick else test_table(2000, PERMUTATIONS)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--peaks"]:
+        peaks(int(sys.argv[2]))
+    else:
+        main("hsic", __doc__, tables)
