@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata.simplex._softmax.rows import entmax_rows
+from lemmata.simplex._softmax.fused import entmax_rows
 
 __all__ = ["entmax", "sparsemax"]
 

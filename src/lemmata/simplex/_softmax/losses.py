@@ -12,7 +12,7 @@ from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 from lemmata.numerics.tsallis import tsallis
 from lemmata.simplex._softmax.entmax import above_1
-from lemmata.simplex._softmax.rows import entmax_rows
+from lemmata.simplex._softmax.fused import entmax_rows
 
 __all__ = ["am_softmax_loss", "entmax_loss"]
 
