@@ -214,9 +214,9 @@ def match_prior(p: Tensor, prior: Tensor, *, num_iters: int = 100) -> Tensor:
         raise ValueError(f"p must have the axes (N, m), got shape {tuple(p.shape)}")
     _rows_of("p", p)
     steps = check.at_least("num_iters", num_iters, 1)
-    dtype = compute_dtype(p, prior) if isinstance(prior, Tensor) else p.dtype
-    q = _prior(prior, p.shape[-1]).to(dtype)
-    rows = p.to(dtype)
+    q = _prior(prior, p.shape[-1])
+    dtype = compute_dtype(p, prior)
+    rows, q = p.to(dtype), q.to(dtype)
     spoiled = rows.isnan().any(-1, keepdim=True)
     a, v = torch.where(spoiled | (q == 0), 0.0, rows), torch.ones_like(q)
     with no_autocast(p):
