@@ -11,12 +11,19 @@ os.environ.setdefault("PYTHONSTARTUP", os.path.join(os.path.dirname(__file__), "
 import gc
 import re
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 GUARDS = "tests/book/test_book.py"  # checks every chapter in turn
+if find_spec("triton") is None:  # which is for Linux alone
+    collect_ignore_glob = [
+        "src/lemmata/*/_*/triton.py",
+        "src/lemmata/*/_*/gpu_kernels.py",
+        "src/lemmata/numerics/triton/rows.py",
+    ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -79,15 +79,18 @@ def test_good_arguments_pass():
         check.probability("p", torch.tensor([0.0, 1.0])),
         check.probability("p", X.bool()),
         check.probability("p", EMPTY),
+        check.law("p", torch.eye(3)),
+        check.law("p", EMPTY),
         check.scores("input", X),
         check.shape("target", X, X.shape),
         check.choice("kind", "a", ("a", "b")),
         check.choice("correction", None, (None, "delta")),
-    ] == [None] * 16
+    ] == [None] * 18
 
 
 def test_values_are_not_read_where_that_would_wait():
     check.probability("p", torch.full((2,), 7.0, device="meta"))
+    check.law("p", torch.full((2,), 7.0, device="meta"))
     check.within("index", torch.zeros(2, dtype=torch.int64, device="meta"), 0)
     with FakeTensorMode() as mode:
         check.probability("p", mode.from_tensor(torch.full((2,), 7.0)))
@@ -123,6 +126,10 @@ BAD = [
      "p must be in [0, 1], got values from 0.5 to 1.5"),
     (lambda: check.probability("p", torch.tensor([math.nan])), ValueError,
      "p must be in [0, 1], got values from nan to nan"),
+    (lambda: check.law("p", torch.tensor([[0.5, 0.5], [0.5, 0.25]])), ValueError,
+     "p must sum to 1 in each row, got a sum that is off by 0.25"),
+    (lambda: check.law("p", torch.tensor([1.5, -0.5])), ValueError,
+     "p must be in [0, 1], got values from -0.5 to 1.5"),
     (lambda: check.axis("x", X, 2), ValueError, "dim must be an axis of x of shape (2, 3), got 2"),
     (lambda: check.axis("x", torch.tensor(1.0), 0), ValueError,
      "dim must be an axis of x of shape (), got 0"),

@@ -26,6 +26,7 @@ __all__ = [
     "generator",
     "index",
     "integer",
+    "law",
     "mask",
     "number",
     "positive",
@@ -90,6 +91,21 @@ def probability(name: str, value: Tensor) -> None:
         low, high = (bound.item() for bound in torch.aminmax(value))
         if not (low >= -slack and high <= 1 + slack):
             raise ValueError(f"{name} must be in [0, 1], got values from {low} to {high}")
+
+
+def law(name: str, value: Tensor) -> None:
+    """Raise as :func:`probability` does, and ValueError unless each row sums to 1, where that can be read.
+
+    Entries that were rounded miss the sum by eps / 2 at most, and by half the smallest number each where they
+    are subnormal. Four eps are taken, and what sums of many terms lose: 1e-4, in float64 1e-6.
+    """
+    probability(name, value)
+    if value.numel() and readable(value):
+        worst = (value.detach().double().sum(-1) - 1).abs().max().item()
+        info, n = torch.finfo(value.dtype), value.shape[-1]
+        lost = 1e-6 if value.dtype == torch.float64 else 1e-4
+        if not worst <= lost + info.eps * (4 + n * info.tiny / 2):
+            raise ValueError(f"{name} must sum to 1 in each row, got a sum that is off by {worst}")
 
 
 def axis(name: str, value: Tensor, dim: SupportsIndex) -> int:

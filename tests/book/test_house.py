@@ -207,7 +207,12 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_every_module_says_what_it_gives(name):
-    module = importlib.import_module(name)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "triton":
+            raise
+        pytest.skip("triton is not installed")
     assert [public for public in module.__all__ if not hasattr(module, public)] == []
     assert len(set(module.__all__)) == len(module.__all__)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from lemmata.classification import (
     MultilabelCrossEntropy,
     SparseMultilabelCrossEntropy,
+    linear_multilabel_cross_entropy,
     log_elementary_symmetric,
     minimum_multilabel_cross_entropy,
     multilabel_cross_entropy,
@@ -79,11 +80,26 @@ def graded(draw):
     return scores(draw, target=draw.uniform(3, 6, low=0.1, high=0.9), reduction="none")
 
 
+def layer(draw, **rest):
+    index = torch.tensor([[0, 2, -1], [5, 5, 1], [3, -1, -1]])
+    given = dict(input=draw.normal(3, 4), linear_weight=draw.normal(6, 4), target=index)
+    return given | dict(linear_bias=draw.normal(6), padding_index=-1, reduction="none") | rest
+
+
+def labelled_layer(draw):
+    return layer(draw, target=draw.labels(3, 6), threshold=draw.normal(3), reduction="sum")
+
+
+def soft_layer(draw):
+    return layer(draw, target=draw.uniform(3, 6), linear_bias=None, threshold=0.5)
+
+
 def labels(draw):
     return dict(target=draw.uniform(3, 6))
 
 
 SIZE = dict(wrong=dict(k=(-1,)))
+LAYER = ("input", "linear_weight")  # what is infinite times 0 is no number
 NUMBER = dict(takes=dict(threshold="nan"))
 ROWS = [
     Row(multilabel_cross_entropy, hard, programs=False, **NUMBER),
@@ -102,6 +118,32 @@ ROWS = [
         sparse_multilabel_cross_entropy,
         sparse,
         **NUMBER,
+    ),
+    Row(
+        linear_multilabel_cross_entropy,
+        layer,
+        shared=("linear_weight", "linear_bias"),
+        bounded=LAYER,
+        wrong=dict(linear_weight=(torch.ones(6, 3), torch.ones(6)), linear_bias=(torch.ones(5),)),
+        takes=dict(linear_bias="none", threshold="nan"),
+    ),
+    Row(
+        linear_multilabel_cross_entropy,
+        labelled_layer,
+        "summed",
+        rows=False,
+        bounded=LAYER,
+        programs=False,
+        takes=dict(linear_bias="none", threshold="nan"),
+    ),
+    Row(
+        linear_multilabel_cross_entropy,
+        soft_layer,
+        "soft",
+        shared=("linear_weight",),
+        bounded=LAYER,
+        programs=False,
+        takes=dict(threshold="nan"),
     ),
     Row(
         MultilabelCrossEntropy,

@@ -34,7 +34,8 @@ def test_infinite_scores_on_the_right_side_cost_nothing(device, dtype, target):
     s = column([[-INF, 1.0, INF, 2.0], [-INF, -INF, INF, INF]], device, dtype)
     y = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1]], device=device).to(target)
     loss, gradient = gradients(lambda s: multilabel_cross_entropy(s, y, reduction="none"), s)
-    assert loss[0] == multilabel_cross_entropy(s[0, [1, 3]], y[0, [1, 3]])
+    without = multilabel_cross_entropy(s[0, [1, 3]], y[0, [1, 3]])
+    torch.testing.assert_close(loss[0], without, rtol=2 * torch.finfo(dtype).eps, atol=0)
     assert loss[1] == 0
     assert gradient[0, [0, 2]].tolist() == [0, 0]
     assert (gradient[0, [1, 3]] != 0).all()
@@ -108,7 +109,7 @@ def test_nan_propagates_to_its_row(draw, function):
     rows, gradient = gradients(lambda s: function(s, *inputs[1:]), inputs[0])
     assert rows[1].isnan().any()
     assert gradient[1].isnan().any()
-    assert torch.equal(rows[::2], clean[::2])
+    torch.testing.assert_close(rows[::2], clean[::2], rtol=1e-15, atol=0)
     assert gradient[::2].isfinite().all()
 
 

@@ -5,8 +5,8 @@ import torch
 from estimation.hsic_oracle import NAMES, exact_gram, pair, song_form
 from helpers import DEVICES, F64, Draw, close
 
-from lemmata.estimation import hsic
-from lemmata.estimation._hsic import median
+from lemmata.estimation import cka, hsic
+from lemmata.estimation._hsic import median, selection
 from lemmata.estimation._hsic.gram import gram, whole
 from lemmata.estimation._hsic.kernels import KERNELS, kernel_of
 
@@ -56,12 +56,43 @@ def test_tiles_are_parts_of_the_whole(normal, kernel):
         tiles = gram(x[:1], kernel).permuted_tile(i, j)
         picked = expected[0][i[:, :, None], j[:, None, :]]
         torch.testing.assert_close(tiles, picked, rtol=1e-10, atol=1e-14 * size)
+        pi = torch.stack([torch.randperm(9), torch.arange(9)]).to(x.device)
+        for tile, order in zip(gram(x[:1], kernel).permuted(pi).tile(rows, columns), pi, strict=True):
+            picked = expected[0][order[rows]][:, order[columns]]
+            torch.testing.assert_close(tile, picked, rtol=1e-10, atol=1e-14 * size)
 
 
 def test_tiles_share_their_memory(normal):
     made = gram(normal(1, 40, 3), KERNELS["gaussian"])
     first, second = (made.tile(slice(0, 20), part) for part in (slice(0, 20), slice(20, 40)))
     assert first.data_ptr() == second.data_ptr() == made.memory.data_ptr()
+
+
+def test_samples_joined_or_apart_narrow_or_wide(normal):
+    """Kernels of all widths in float32, tiles of both samples made together and apart: against float64."""
+    for d, e in ((3, 3), (3, 5), (1, 4), (2, 60)):
+        x, y = normal(2, 340, d), normal(2, 340, e)
+        y[..., 0] += x[..., 0]
+        for width in (0.3, 1.0, 4.0, (0.4, 6.0), 20.0):
+            for function in (hsic, lambda *a, **o: cka(*a, kernel="gaussian", **o)):
+                truth = function(x, y, bandwidth=width)
+                value = function(x.float(), y.float(), bandwidth=width)
+                own = [hsic(v, v, bandwidth=width, estimator="biased") for v in (x, y)]
+                size = (own[0] * own[1]).sqrt() if function is hsic else 1
+                bad = (value - truth).abs() > 3e-6 * (truth.abs() + size)
+                assert not bad.any(), (d, e, width)
+
+
+def test_constant_samples_of_a_batch_have_exactly_0(normal):
+    """Even where others need narrow kernels, whose values are summed with the 1 that they have too much."""
+    x = torch.cat([10 * normal(1, 700, 3), torch.full((1, 700, 3), 0.7, dtype=F64, device=normal(1).device)])
+    y = 10 * normal(2, 700, 3)
+    for dtype in (F64, torch.float32):
+        for pair_ in ((x, y), (y, x)):
+            for estimator in ("biased", "unbiased"):
+                value = hsic(*(v.to(dtype) for v in pair_), bandwidth=1.0, estimator=estimator)
+                assert value[0] != 0
+                assert value[1] == 0
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 182, 183, 300, 600])
@@ -105,8 +136,45 @@ def test_the_median_is_taken_of_each_argument(normal):
         close(mixed, hsic(x, y, kernel=kernel, bandwidth=(widths[0], 3.0)).item(), 1e-12)
 
 
+LAWS = [lambda z: z, lambda z: z.exp(), lambda z: (2 * z).round(), lambda z: z / z.roll(1, 0)]
+
+
+@pytest.mark.parametrize("side", [512, 60])
+def test_selection_in_float32_is_that_in_float64(normal, monkeypatch, side):
+    """Of any rank, with ties and far points, in tiles whose entries LANES divide or not; or it declines."""
+    monkeypatch.setattr(selection, "SIDE", side)
+    found, asked = 0, 0
+    for n in (200, 333, 601):
+        for d in (1, 3, 40):
+            for law in LAWS:
+                x = law(normal(n, d))
+                x = (x - x.mean(0)) / x.abs().max()
+                ordered = torch.pdist(x.cpu()).square().sort().values
+                for share in (0.3, 0.5, 0.8):
+                    rank = int(share * len(ordered))
+                    value = selection.select(x, rank) if x.device.type == "cpu" else None
+                    found, asked = found + (value is not None), asked + 1
+                    assert value is None or value.item() == pytest.approx(ordered[rank].item(), rel=1e-11)
+    assert found > 0.7 * asked or normal(1).device.type != "cpu"
+
+
+def test_selection_counts_what_rounding_has_moved(normal, device):
+    """Distances that float32 cannot tell apart: all that may have changed places are made again."""
+    if device != "cpu":
+        pytest.skip("on a GPU there is another way")
+    x = torch.cat([normal(150, 4) * 1e-3 + 0.5, normal(150, 4) * 1e-3 - 0.5])
+    ordered = torch.pdist(x).square().sort().values
+    assert len(ordered.float().unique()) < len(ordered) - 1000
+    values = [(selection.select(x, rank), ordered[rank]) for rank in range(26_000, 44_000, 1_000)]
+    proved = [(value.item(), truth.item()) for value, truth in values if value is not None]
+    assert proved
+    for value, truth in proved:
+        assert value == pytest.approx(truth, rel=1e-13)
+
+
 def test_one_pass_finds_the_median_of_many(normal, monkeypatch):
     """The bracket of a sample is so narrow that nothing is counted twice."""
+    monkeypatch.setattr(selection, "LEAST", 10**6)  # where it is not fit to be asked
     passes, between = [], median._between
     monkeypatch.setattr(median, "_between", lambda *a: passes.append(1) or between(*a))
     monkeypatch.setattr(median, "KEPT", 20_000)

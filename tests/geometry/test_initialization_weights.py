@@ -104,8 +104,8 @@ def test_what_cholesky_cannot_bear_goes_to_householder(kind):
 
 def test_cholesky_is_taken_from_the_stated_shape_on(monkeypatch):
     calls = []
-    gram = orthogonal._gram
-    monkeypatch.setattr(orthogonal, "_gram", lambda a: calls.append(a.shape) or gram(a))
+    work = orthogonal.by_cholesky
+    monkeypatch.setattr(orthogonal, "by_cholesky", lambda a: calls.append(a.shape) or work(a))
     for shape in [(512, 128), (511, 128), (512, 127), (128, 512), (515, 129)]:
         orthogonal_(torch.empty(shape), generator=seeded())
     assert calls == [(512, 128), (512, 128)]
@@ -121,7 +121,7 @@ def test_cholesky_needs_no_help_with_gaussians(monkeypatch):
 
 def test_coarse_matmul_precision_is_kept_out(monkeypatch):
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
-    monkeypatch.setattr(orthogonal, "_gram", None)  # would fail if it were called
+    monkeypatch.setattr(orthogonal, "by_cholesky", None)  # would fail if it were called
     assert far_from_orthonormal(orthogonal_(torch.empty(512, 128), generator=seeded())) < 1e-5
 
 

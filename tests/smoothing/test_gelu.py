@@ -212,7 +212,8 @@ def test_any_layout_and_argument_unchanged(device):
         before = x.clone()
         y = gelu(x)
         assert torch.equal(y, gelu(x.contiguous()))
-        assert torch.equal(gradient(gelu, x), gradient(gelu, x.contiguous()))
+        close = dict(rtol=4e-16, atol=4e-16)  # what is contiguous takes other loops
+        torch.testing.assert_close(gradient(gelu, x), gradient(gelu, x.contiguous()), **close)
         assert torch.equal(x, before)
         assert y.shape == x.shape
     channels_last = torch.randn(2, 3, 4, 5, device=device).to(memory_format=torch.channels_last)

@@ -7,6 +7,7 @@ is least, which threshold belongs to it, and what becomes of it when targets are
 
 from lemmata import _parts
 from lemmata.classification._accuracy import *
+from lemmata.classification._imbalance import *
 from lemmata.classification._logistic import *
 from lemmata.classification._multilabel import *
 

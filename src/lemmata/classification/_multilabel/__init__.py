@@ -20,6 +20,7 @@ Source: Su, kexue.fm 7359 (2020), 9064 (2022); Su et al., "ZLPR", arXiv:2208.029
 """
 
 from lemmata import _parts
+from lemmata.classification._multilabel.linear import *
 from lemmata.classification._multilabel.loss import *
 from lemmata.classification._multilabel.modules import *
 from lemmata.classification._multilabel.soft import *

@@ -1,10 +1,12 @@
 """The multi-label cross-entropy from dense, soft or sparse labels, and the labels that its scores predict."""
 
+import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import readable
-from lemmata.classification._multilabel.sums import log_sums
+from lemmata.classification._multilabel.fused import losses
+from lemmata.classification._multilabel.sums import inside
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 
@@ -27,7 +29,8 @@ def multilabel_cross_entropy(
                 + \log\Bigl(1 + \sum_i t_i\,e^{s_0-s_i}\Bigr)
 
     The gradients on all negatives sum to less than 1, and so do those on all positives, however many there
-    are. Nothing but the arguments and two floats a row is kept for backward.
+    are. Nothing but the arguments, two floats a row and the places of few positives is kept for backward; of
+    a batch of at most 65,536 scores its gradient, too.
 
     Implements :prf:ref:`multilabel-loss`, :prf:ref:`multilabel-gradient`, :prf:ref:`multilabel-soft`,
     :prf:ref:`multilabel-weights`.
@@ -64,15 +67,17 @@ def multilabel_cross_entropy(
     check.scores("input", input)
     check.choice("reduction", reduction, REDUCTIONS)
     check.shape("target", target, input.shape)
-    check.probability("target", target)
+    target = probabilities(target)
     if mask is not None:
         check.mask("mask", mask)
         mask = check.broadcast("mask", mask, input.shape)
     scores = input if class_threshold is None else _shifted(input, class_threshold)
     weight = mask if class_weight is None else _weighed(input, mask, class_weight)
-    negative, positive = checked_sums(scores, threshold, target, weight, None)
-    count = None if mask is None else mask.any(-1).sum().clamp(min=1)
-    return reduce_rows(negative + positive, reduction, count).to(input.dtype)
+    threshold = row_threshold(threshold, input)
+    if mask is None:
+        return losses(scores, threshold, target, weight, None, reduction).to(input.dtype)
+    rows, count = losses(scores, threshold, target, weight, None, "none"), mask.any(-1).sum().clamp(min=1)
+    return reduce_rows(rows, reduction, count).to(input.dtype)
 
 
 def sparse_multilabel_cross_entropy(
@@ -117,8 +122,10 @@ def sparse_multilabel_cross_entropy(
     if index.dim() == 0:
         raise ValueError("index must have a last axis of positives (..., K), got a scalar")
     check.shape("index", index, (*input.shape[:-1], index.shape[-1]))
-    negative, positive = checked_sums(input, threshold, index, None, padding_index)
-    return reduce_rows(negative + positive, reduction).to(input.dtype)
+    check_index(index, padding_index, input.shape[-1])
+    index = index if input.shape[-1] else index[..., :0]
+    threshold = row_threshold(threshold, input)
+    return losses(input, threshold, index, None, padding_index, reduction).to(input.dtype)
 
 
 def predict_labels(input: Tensor, *, threshold: float | Tensor = 0.0) -> Tensor:
@@ -135,28 +142,30 @@ def predict_labels(input: Tensor, *, threshold: float | Tensor = 0.0) -> Tensor:
         tensor([ True, False, False])
     """
     check.scores("input", input)
-    threshold = _row_threshold(threshold, input)
+    threshold = row_threshold(threshold, input)
     return input > (threshold.unsqueeze(-1) if isinstance(threshold, Tensor) else threshold)
 
 
 # --------------------------------------------------------------------------- arguments
 
 
-def checked_sums(
-    input: Tensor, threshold: float | Tensor, target: Tensor, mask: Tensor | None, padding: int | None
-) -> tuple[Tensor, Tensor]:
-    """log(1 + A) and log(1 + B) of each row, for arguments that are checked here."""
-    if padding is not None:
-        _check_index(target, padding, input.shape[-1])
-        target = target if input.shape[-1] else target[..., :0]
-    return log_sums(input, _row_threshold(threshold, input), target, mask, padding)
-
-
-def _row_threshold(threshold: float | Tensor, input: Tensor) -> float | Tensor:
+def row_threshold(threshold: float | Tensor, input: Tensor) -> float | Tensor:
     if not isinstance(threshold, Tensor):
         return check.number("threshold", threshold)
     check.floating("threshold", threshold)
     return check.broadcast("threshold", threshold, input.shape[:-1])
+
+
+def probabilities(target: Tensor) -> Tensor:
+    """The labels, put back where they are beyond [0, 1] by a rounding, if they can be read."""
+    if target.is_floating_point() and target.numel() and readable(target):
+        low, high = (bound.item() for bound in torch.aminmax(target))
+        if not (low >= 0 and high <= 1):
+            check.probability("target", target)
+            return inside(target)
+        return target
+    check.probability("target", target)
+    return target
 
 
 def _shifted(input: Tensor, class_threshold: Tensor) -> Tensor:
@@ -172,8 +181,11 @@ def _weighed(input: Tensor, mask: Tensor | None, class_weight: Tensor) -> Tensor
     return weight if mask is None else weight * mask
 
 
-def _check_index(index: Tensor, padding: int, classes: int) -> None:
-    if readable(index):
+def check_index(index: Tensor, padding: int, classes: int) -> None:
+    if not (index.numel() and readable(index)):
+        return
+    low, high = (bound.item() for bound in torch.aminmax(index))
+    if not (low >= (-1 if padding == -1 else 0) and high < classes):
         kept = index[index != padding]
         low, high = (kept.min().item(), kept.max().item()) if kept.numel() else (0, -1)
         if low < 0 or high >= classes:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import apply
-from lemmata.classification._multilabel.loss import checked_sums
+from lemmata.classification._multilabel.fused import log_sums
 from lemmata.classification._multilabel.sums import inside, mass, weighted
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
@@ -79,7 +79,7 @@ def multilabel_divergence(input: Tensor, target: Tensor, *, reduction: str = "me
     check.shape("target", target, input.shape)
     check.probability("target", target)
     t = inside(target.to(compute_dtype(input)))
-    log_a, log_b = checked_sums(input, 0.0, target, None, None)
+    log_a, log_b = log_sums(input, 0.0, target, None, None)
     excess = log_a + log_b - _minimum(t)
     with torch.no_grad():
         x, w_a, w_b = weighted(input, 0.0, target, None, None)

@@ -1,6 +1,6 @@
 """The two sums of the multi-label loss in plain PyTorch: log(1 + A) and log(1 + B) of each row.
 
-This is what runs today on every device, and what a fused kernel will be tested against.
+This is what runs where no kernel of ``triton.py`` does, and what that is tested against.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor
 from lemmata._torch import apply, batch_first, is_wrapped
 from lemmata.numerics.precision import compute_dtype
 
-__all__ = ["inside", "log_sums", "mass", "weighted"]
+__all__ = ["inside", "log_sums", "mass", "slope_by_blocks", "slopes_of", "sums_by_blocks", "weighted"]
 
 
 def log_sums(
@@ -43,18 +43,7 @@ class _LogSums(torch.autograd.Function):
     def forward(input, threshold, target, mask, padding):
         if torch.compiler.is_compiling():
             return plain_log_sums(input, threshold, target, mask, padding)
-        log_a, log_b = input.new_empty((2, *input.shape[:-1]), dtype=compute_dtype(input)).unbind()
-        picked = _picked(input, threshold, target, padding)
-        if picked is not None:
-            log_b = _log_sum(picked.b)
-        for at in _blocks(input):
-            x = _centred(*_part(at, input, threshold))
-            if picked is None:
-                a, b, w_a, w_b = _sides(x, *_part(at, target, mask))
-                log_a[at], log_b[at] = _log_sum(a, w_a), _log_sum(b, w_b)
-            else:
-                log_a[at] = _log_sum(_without(x, *_part(at, picked.place, picked.cap)))
-        return _log1p_exp(log_a), _log1p_exp(log_b)
+        return sums_by_blocks(input, threshold, target, mask, padding)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -68,10 +57,10 @@ class _LogSums(torch.autograd.Function):
         arguments = (input, ctx.threshold if threshold is None else threshold, target, mask, ctx.padding)
         needed = ctx.needs_input_grad
         if torch.is_grad_enabled() or needed[2] or torch.compiler.is_compiling() or is_wrapped(g_a, g_b):
-            slopes = _slopes(*arguments, g_a, g_b)
+            slopes = slopes_of(*arguments, g_a, g_b)
         else:
             c_a, c_b = -g_a * torch.expm1(-log_a), -g_b * torch.expm1(-log_b)
-            slopes = (_slope_by_blocks(*arguments, c_a, c_b) if needed[0] else None, c_b - c_a, None)
+            slopes = (slope_by_blocks(*arguments, c_a, c_b) if needed[0] else None, c_b - c_a, None)
         like = zip(needed, slopes, (input, threshold, target), strict=False)
         return *(slope.to(x.dtype) if need else None for need, slope, x in like), None, None
 
@@ -176,7 +165,23 @@ def _share(a: Tensor, w: Tensor | None, c: Tensor, out: Tensor | None = None) ->
     return torch.mul(p, c, out=out)
 
 
-def _slope_by_blocks(input, threshold, target, mask, padding, c_a, c_b):
+def sums_by_blocks(input, threshold, target, mask, padding):
+    """What plain_log_sums gives, a few rows at a time."""
+    log_a, log_b = input.new_empty((2, *input.shape[:-1]), dtype=compute_dtype(input)).unbind()
+    picked = _picked(input, threshold, target, padding)
+    if picked is not None:
+        log_b = _log_sum(picked.b)
+    for at in _blocks(input):
+        x = _centred(*_part(at, input, threshold))
+        if picked is None:
+            a, b, w_a, w_b = _sides(x, *_part(at, target, mask))
+            log_a[at], log_b[at] = _log_sum(a, w_a), _log_sum(b, w_b)
+        else:
+            log_a[at] = _log_sum(_without(x, *_part(at, picked.place, picked.cap)))
+    return _log1p_exp(log_a), _log1p_exp(log_b)
+
+
+def slope_by_blocks(input, threshold, target, mask, padding, c_a, c_b):
     """The gradient from c_a = g A / (1 + A) and c_b = g B / (1 + B), shared out on each side."""
     slope = torch.empty_like(input)
     picked = _picked(input, threshold, target, padding)
@@ -223,11 +228,11 @@ def plain_log_sums(input, threshold, target, mask, padding):
     return tuple(torch.where(log >= _top(log), math.inf, log) for log in logs)
 
 
-def _slopes(input, threshold, target, mask, padding, g_a, g_b):
+def slopes_of(input, threshold, target, mask, padding, g_a, g_b):
     """The gradients by scores, threshold and target, in differentiable operations."""
     x, w_a, w_b = weighted(input, threshold, target, mask, padding)
-    by_a, by_b = _column(g_a) * mass(x, w_a), _column(g_b) * mass(-x, w_b)
-    d_input, d_target = w_a * by_a - w_b * by_b, by_b - by_a
+    by_a, by_b, c_a, c_b = mass(x, w_a), mass(-x, w_b), _column(g_a), _column(g_b)
+    d_input, d_target = c_a * (w_a * by_a) - c_b * (w_b * by_b), c_b * by_b - c_a * by_a
     return d_input, -d_input.sum(-1), d_target if mask is None else d_target * _real(mask, x.dtype)
 
 

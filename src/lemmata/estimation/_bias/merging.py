@@ -8,7 +8,7 @@ from torch import Tensor
 from lemmata.estimation._bias.sample import power_sums
 from lemmata.numerics.centring import centred
 
-__all__ = ["merge", "summary"]
+__all__ = ["merge", "merge_all", "summary"]
 
 
 def summary(x: Tensor, dim: tuple[int, ...]) -> Tensor:
@@ -43,6 +43,23 @@ def merge(a: Tensor, b: Tensor) -> Tensor:
     m4 = m4 + 6 * square * (p * p * b2 + q * q * a2) + 4 * delta * (p * b3 - q * a3)
     merged = torch.stack([n, mean, rest, m2, m3, m4])
     return torch.where(n_a == 0, b, torch.where(n_b == 0, a, merged))
+
+
+def merge_all(parts: Tensor) -> Tensor:
+    """The six numbers of many samples together, from ``(6, k, ...)``; each has a count above 0.
+
+    The means are taken as they differ from the first, whose two parts are kept.
+    """
+    n, mean, rest, m2, m3, m4 = parts
+    total = n.sum(0)
+    delta = (mean - mean[0]) + (rest - rest[0])
+    shift = (n * delta).sum(0) / total
+    d = delta - shift
+    square = d * d
+    m4 = m4 + 4 * d * m3 + 6 * square * m2 + n * square * square
+    m3 = m3 + 3 * d * m2 + n * square * d
+    sums = [m.sum(0) for m in (m2 + n * square, m3, m4)]
+    return torch.stack([total, *_two_sum(mean[0], rest[0] + shift), *sums])
 
 
 def _two_sum(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

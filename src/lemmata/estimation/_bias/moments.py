@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from lemmata.estimation._bias.blocks import summary_of
 from lemmata.estimation._bias.k_statistics import checked_order, k_from_sums
-from lemmata.estimation._bias.merging import merge, summary
+from lemmata.estimation._bias.merging import merge
 from lemmata.estimation._bias.sample import Dims, axes_of
 from lemmata.numerics.gathering import gather
 
@@ -49,7 +50,7 @@ class Moments:
     def of(cls, x: Tensor, *, dim: Dims = None) -> Moments:
         """The moments of ``x``, floating point (TypeError); empty data is a start from nothing."""
         axes, _ = axes_of(x, dim)
-        return cls(summary(x.detach().double(), axes), dim)
+        return cls(summary_of(x.detach(), axes), dim)
 
     def update(self, x: Tensor) -> Moments:
         """Add more data, with axes as at first."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lemmata._torch import is_wrapped, readable
+from lemmata.estimation._hsic import selection
 from lemmata.estimation._hsic.tiles import TILE, batches, squared_distances, tiles
 
 __all__ = ["median_distance"]
@@ -38,7 +39,7 @@ def median_distance(x: Tensor) -> tuple[Tensor, Tensor]:
         return x.new_zeros(m), x.new_ones(m)
     transformed = torch.compiler.is_compiling() or is_wrapped(x)
     if total <= FEW or (total <= KEPT and not readable(x)):
-        squares = torch.cat([_of_few(wide[at]) for at in batches(m, n)], 1)
+        squares = torch.cat([_of_few(wide[at]) for at in batches(m, x)], 1)
     elif transformed:
         raise ValueError(f"bandwidth must be a number under transforms of as many as {n} samples")
     else:
@@ -71,7 +72,13 @@ def _of_many(x: Tensor) -> Tensor:
 
 
 def _select(x: Tensor, rank: int) -> Tensor:
-    """The squared distance of this rank (from 0).
+    """The squared distance of this rank (from 0)."""
+    found = selection.select(x, rank) if readable(x) and len(x) >= selection.LEAST else None
+    return _by_passes(x, rank) if found is None else found
+
+
+def _by_passes(x: Tensor, rank: int) -> Tensor:
+    """The same in float64, whatever the device and however many distances are equal.
 
     Quantiles of a sample of the distances bracket it; one pass over all distances counts what is below and
     keeps what is between. The counts prove the bracket right, or lead to the next.
@@ -118,7 +125,7 @@ def _between(x: Tensor, low: float, high: float) -> tuple[int, int, Tensor]:
     """How many squared distances are less than low, how many are in [low, high], and these, or each k-th."""
     above, inside, k, held = 0, 0, 1, 0
     kept = x.new_empty(KEPT + TILE * TILE)  # in one piece, since many small ones scatter the heap
-    for i, j in tiles(len(x)):
+    for i, j in tiles(x):
         (d,) = squared_distances(x[None, i], x[None, j])
         mask = d >= low
         if i == j:

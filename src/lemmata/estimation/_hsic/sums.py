@@ -1,15 +1,17 @@
 """Sums over the Gram matrices of two samples, a tile at a time: memory O(n), not O(n^2).
 
-This is what runs today on every device, and what a fused kernel will be tested against.
+This is what runs where no kernel of ``triton.py`` does, and what that is tested against.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lemmata._torch import apply, batch_first, is_wrapped
-from lemmata.estimation._hsic.gram import gram, whole
+from lemmata.estimation._hsic.fused import kernels_for
+from lemmata.estimation._hsic.gram import Gram, gram, joined, whole
 from lemmata.estimation._hsic.kernels import Kernel
 from lemmata.estimation._hsic.tiles import batches, tiles
 from lemmata.numerics.precision import no_autocast
@@ -74,20 +76,13 @@ class _GramSums(torch.autograd.Function):
 
     @staticmethod
     def forward(x, y, kernel, made, squares):
-        m, n, _ = x.shape
-        diagonals, rows = x.new_zeros((2, 2, m, n), dtype=torch.float64)
-        *squared, products = x.new_zeros((3, m), dtype=torch.float64)
-        of_k, of_l = map(Sums, diagonals, rows, squared)
-        for at in batches(m, n):
-            a, b = (gram(v[at].to(made), kernel) for v in (x, y))
-            for i, j in tiles(n):
-                k, l, sides = a.tile(i, j), b.tile(i, j), 1 if i == j else 2
-                for tile, sums in ((k, of_k), (l, of_l)):
-                    _add_rows(tile, sums.diagonal[at], sums.rows[at], i, j)
-                    if squares:
-                        sums.squares[at] += sides * _total(tile * tile)
-                products[at] += sides * _total(k.mul_(l))
-        return *of_k, *of_l, products
+        if fast := kernels_for(x, y, kernel, made):
+            return fast.fused_sums(x, y, kernel)
+        parts = [
+            _tiled(gram(x[at].to(made), kernel), gram(y[at].to(made), kernel), squares)
+            for at in list(batches(len(x), x)) or [slice(0)]
+        ]
+        return tuple(map(torch.cat, zip(*parts, strict=True)))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -101,6 +96,9 @@ class _GramSums(torch.autograd.Function):
             if torch.is_grad_enabled() or is_wrapped(x, y, *grads):
                 made = torch.func.vjp(lambda x, y: _plain(x, y, ctx.kernel, ctx.made), x, y)
                 return *made[1](grads), None, None, None
+            if fast := kernels_for(x, y, ctx.kernel, ctx.made):
+                slopes = fast.fused_slopes(x, y, ctx.kernel, grads, ctx.needs_input_grad)
+                return *slopes, None, None, None
             slopes = _slopes(x, y, ctx.kernel, ctx.made, ctx.squares, grads, ctx.needs_input_grad)
             return *slopes, None, None, None
 
@@ -112,20 +110,60 @@ class _GramSums(torch.autograd.Function):
         return tuple(v.unflatten(0, (size, -1)) for v in sums), (0,) * len(sums)
 
 
-def _total(tile: Tensor) -> Tensor:
-    """The sum of the entries: of a row as torch.sum adds, by halves, which a dot product does not."""
-    return tile.sum(2).double().sum(1)
+class _Lifted(NamedTuple):
+    """Sums over the tiles of two Gram matrices whose entries are too large by a lift, float64."""
+
+    diagonal: Tensor  # (2, m, n)
+    own: Tensor  # (2, m, n), row sums of the tiles on the diagonal, without it
+    right: Tensor  # (2, m, n), of the other tiles of the upper triangle
+    below: Tensor  # (2, m, n), their column sums
+    products: Tensor  # (2, 3, m, n), row sums of K L, K^2, L^2: in tiles on the diagonal, and in the others
+
+    def less(self, s: float, t: float) -> tuple[Tensor, ...]:
+        """The same without the lifts; exactly 0 where all entries are."""
+        n = self.own.shape[-1]
+        of_k, of_l = (self.own + 2 * self.right).sum(2)  # what products sum where the other factor is 1
+        kl, kk, ll = (self.products[0] + 2 * self.products[1]).sum(2)
+        k, l = of_k - s * n * (n - 1), of_l - t * n * (n - 1)
+        kl, kk, ll = kl - s * of_l - t * k, kk - s * of_k - s * k, ll - t * of_l - t * l
+        lift = self.own.new_tensor([s, t])[:, None, None]
+        (p, q), (r, u) = self.diagonal - lift, self.own + self.right + self.below - lift * (n - 1)
+        return p, r, kk, q, u, ll, kl
 
 
-def _add_rows(tile: Tensor, diagonal: Tensor, rows: Tensor, i: slice, j: slice) -> None:
-    """Add a tile to the row sums, and move what it has of the diagonal."""
+def _tiled(a: Gram, b: Gram, squares: bool) -> tuple[Tensor, ...]:
+    """The sums by tiles. A row is summed as torch.sum adds, by halves, which a dot product does not."""
+    (m, n, _), grams = a.x.shape, joined(a, b)
+    rows, products = (a.x.new_zeros((*size, m, n), dtype=torch.float64) for size in ((4, 2), (2, 3)))
+    places = [part.unbind() for part in rows.view(4, len(grams), -1, n).unbind(1)]
+    kinds = [part.unbind() for part in products]
+    for i, j in tiles(a.x) if m else ():
+        made = [one.lifted_tile(i, j) for one in grams]
+        k, l = made if len(made) == 2 else made[0].chunk(2)
+        for tile, place in zip(made, places, strict=True):
+            _add_rows(tile, place, i, j)
+        _add_products(k, l, kinds[i != j][: 3 if squares else 1], i)
+    return _Lifted(rows[0], rows[1], rows[2], rows[3], products).less(a.lift, b.lift)
+
+
+def _add_rows(tile: Tensor, place: Sequence[Tensor], i: slice, j: slice) -> None:
+    """Add the row and column sums of a tile, and move what it has of the diagonal."""
+    diagonal, own, right, below = place
     if i == j:
-        own = tile.diagonal(dim1=1, dim2=2)
-        diagonal[:, i] = own
-        own.zero_()
+        on = tile.diagonal(dim1=1, dim2=2)
+        diagonal[:, i] = on
+        on.zero_()
+        own[:, i] = tile.sum(2)
     else:
-        rows[:, j] += tile.sum(1)
-    rows[:, i] += tile.sum(2)
+        right[:, i].add_(tile.sum(2))
+        below[:, j].add_(tile.sum(1))
+
+
+def _add_products(k: Tensor, l: Tensor, places: Sequence[Tensor], i: slice) -> None:
+    """Add the row sums of K L and, where there are places for them, of K^2 and L^2; k is lost."""
+    for place, one in zip(places[1:], (k, l), strict=False):
+        place[:, i].add_((one * one).sum(2))
+    places[0][:, i].add_(k.mul_(l).sum(2))
 
 
 def _slopes(x, y, kernel, made, squares, grads, needed):
@@ -139,9 +177,9 @@ def _slopes(x, y, kernel, made, squares, grads, needed):
     *own, g_products = ((g / unit).to(made) for g in grads)
     g_k, g_l = Sums(*own[:3]), Sums(*own[3:])
     g_x, g_y = (torch.zeros_like(v, dtype=made) for v in (x, y))
-    for at in batches(*x.shape[:2]):
+    for at in batches(len(x), x):
         a, b = (gram(v[at].to(made), kernel) for v in (x, y))
-        for i, j in tiles(x.shape[1]):
+        for i, j in tiles(x):
             k, l = a.tile(i, j), b.tile(i, j)
             sides = (a, k, l, g_k, g_x), (b, l, k, g_l, g_y)
             for need, (one, tile, other, g, slopes) in zip(needed, sides, strict=False):

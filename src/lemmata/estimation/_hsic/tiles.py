@@ -5,29 +5,36 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["EPS64", "TILE", "at_once", "batches", "distances", "squared_distances", "tiles"]
+__all__ = ["EPS64", "TILE", "at_once", "batches", "distances", "side_of", "squared_distances", "tiles"]
 
-TILE = 512  # the side of a tile: two of float32 fit in a cache of 2 MiB
-ENTRIES = 2**20  # how many numbers the tiles that are made together may hold
+TILE = 320  # the side of a tile on a CPU: three of float32 fit in a cache of 2 MiB
+ENTRIES = 2**18  # how many numbers the tiles that are made together may hold there
 EPS64 = torch.finfo(torch.float64).eps
 
 
-def tiles(n: int) -> Iterator[tuple[slice, slice]]:
+def tiles(x: Tensor, side: int | None = None) -> Iterator[tuple[slice, slice]]:
     """The tiles of the upper triangle: each unordered pair of samples is in one, or on both sides of one."""
-    cuts = [slice(start, min(start + TILE, n)) for start in range(0, n, TILE)]
+    n, side = x.shape[-2], side or max(1, side_of(x))
+    cuts = [slice(start, min(start + side, n)) for start in range(0, n, side)]
     for number, i in enumerate(cuts):
         for j in cuts[number:]:
             yield i, j
 
 
-def at_once(n: int) -> int:
-    """How many tiles of n samples may be made together."""
-    return max(1, ENTRIES // max(1, min(n, TILE) ** 2))
+def side_of(x: Tensor) -> int:
+    """The side of a tile of these samples: where calls cost more than memory, larger."""
+    return min(x.shape[-2], TILE if x.device.type == "cpu" else 4 * TILE)
 
 
-def batches(m: int, n: int) -> Iterator[slice]:
+def at_once(x: Tensor) -> int:
+    """How many tiles of these samples may be made together."""
+    entries = ENTRIES if x.device.type == "cpu" else 16 * ENTRIES
+    return max(1, entries // max(1, side_of(x) ** 2))
+
+
+def batches(m: int, x: Tensor) -> Iterator[slice]:
     """As many samples of a batch of m at a time as tiles may."""
-    size = at_once(n)
+    size = at_once(x)
     for start in range(0, m, size):
         yield slice(start, min(start + size, m))
 

@@ -5,11 +5,14 @@ from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import readable
+from lemmata.geometry._initialization.factors import by_cholesky, by_reflections
 from lemmata.geometry._initialization.shapes import matrix, not_nan
 from lemmata.numerics.orthonormal import orthonormal
 from lemmata.numerics.precision import compute_dtype, no_autocast
 
 __all__ = ["orthogonal_"]
+
+MANY = 768  # columns from which on panels of our own are sooner than LAPACK's
 
 
 @torch.no_grad()
@@ -27,8 +30,9 @@ def orthogonal_(
     gives, to rounding, and sooner on a CPU where a matrix has a short side of at least 128 and a long one of
     at least four times that. There R is the Cholesky factor of :math:`A^\top A`, whose diagonal is positive
     as it is, and Q is :math:`AR^{-1}`. A Gaussian of that shape has a condition of about 3 at most, so with
-    the Gram matrix summed in float64 one pass is about as orthogonal as Householder's reflections, which do
-    all else; the longer the matrix the more so. Compiled and exported programs use reflections throughout.
+    the Gram matrix factored in float64 one pass is about as orthogonal as Householder's reflections, which do
+    all else; the longer the matrix the more so. From a short side of 768 on these are applied by wide panels
+    in float32, which is sooner, too. Compiled and exported programs leave reflections to LAPACK.
 
     Beyond torch's: bfloat16 and float16, and batches.
 
@@ -77,35 +81,11 @@ def orthogonal_(
 def _cholesky_or_householder(a: Tensor) -> Tensor:
     """The Q of A = QR with a positive diagonal of R; A is (..., m, n), m at least n, overwritten."""
     m, n = a.shape[-2:]
-    if readable(a) and 128 <= n <= m // 4 and torch.get_float32_matmul_precision() == "highest":
-        r, failed = torch.linalg.cholesky_ex(_gram(a), upper=True)
-        diagonal = r.diagonal(dim1=-2, dim2=-1)
-        if not failed.any() and diagonal.min() > 0.01 * diagonal.max():
-            return _times_inverse(a, r.to(a.dtype))
-    return orthonormal(a)
-
-
-ROWS = 2048  # of a block; its columns are an eighth of all, or 64
-
-
-def _gram(a: Tensor) -> Tensor:
-    """The upper triangle of the Gram matrix: products of blocks in the dtype of ``a``, summed in float64."""
-    n, width = a.shape[-1], max(64, a.shape[-1] // 8)
-    gram = a.new_zeros((*a.shape[:-2], n, n), dtype=torch.float64)
-    for rows in a.split(ROWS, -2):
-        for start in range(0, n, width):
-            stop = start + width
-            gram[..., :stop, start:stop] += rows[..., :stop].mT @ rows[..., start:stop]
-    return gram
-
-
-def _times_inverse(a: Tensor, r: Tensor) -> Tensor:
-    """a r^-1 in the place of a, the last columns first, since each needs those before it only."""
-    n, width, by_rows = a.shape[-1], max(64, a.shape[-1] // 8), a.stride(-1) == 1
-    inverse = torch.linalg.solve_triangular(r, torch.eye(n, dtype=r.dtype, device=r.device), upper=True)
-    for rows in a.split(ROWS, -2):
-        for start in reversed(range(0, n, width)):
-            stop = start + width
-            x, y = rows[..., :stop], inverse[..., :stop, start:stop]
-            rows[..., start:stop] = x @ y if by_rows else (y.mT @ x.mT).mT  # laid out as it is stored
+    tall, large = 128 <= n <= m // 4, n >= MANY and a.dtype == torch.float32
+    if not (tall or large) or not readable(a) or torch.get_float32_matmul_precision() != "highest":
+        return orthonormal(a)
+    for one in a.view(-1, m, n):
+        if tall and by_cholesky(one):
+            continue
+        by_reflections(one) if large else one.copy_(orthonormal(one))
     return a

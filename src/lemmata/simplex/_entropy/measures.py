@@ -10,6 +10,7 @@ from lemmata import _arguments as check
 from lemmata._torch import readable
 from lemmata.numerics.infinite import above, constant
 from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.tsallis import tsallis
 
 __all__ = ["entropy", "renyi_entropy"]
 
@@ -54,10 +55,7 @@ def entropy(p: Tensor | None = None, *, logits: Tensor | None = None, dim: int =
     """
     if _scores_given(p, logits):
         return _of_order_1(_row(logits, dim)).to(logits.dtype)  # type: ignore[arg-type, union-attr]
-    q = _probabilities(p, dim)  # type: ignore[arg-type]
-    some = q > 0
-    terms = -q * torch.where(some, q, 1.0).log()
-    return torch.where(some, terms, constant(torch.zeros_like(q), q)).sum(-1).to(p.dtype)  # type: ignore[union-attr]
+    return tsallis(_probabilities(p, dim)).to(p.dtype)  # type: ignore[arg-type, union-attr]
 
 
 def renyi_entropy(

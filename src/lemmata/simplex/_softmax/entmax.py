@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata.simplex._softmax.rows import entmax_rows
+from lemmata.simplex._softmax.fused import entmax_rows
 
 __all__ = ["entmax", "sparsemax"]
 
@@ -21,8 +21,8 @@ def entmax(x: Tensor, *, alpha: float = 1.5, dim: int = -1) -> Tensor:
     At 1 it is softmax, at 2 the projection onto the simplex. Above 1 entries far below the largest are
     exactly 0, and all others are where one leads by :math:`1/(\alpha-1)`. The Jacobian is
     :math:`\operatorname{diag}s - ss^\top/\sum s` with :math:`s_i = p_i^{2-\alpha}` on the support, 0
-    elsewhere; nothing but the probabilities is kept for backward. On the CPU time beyond one read and one
-    write is spent on candidates for the support alone.
+    elsewhere. For backward the probabilities are kept and, on the CPU, the places of the candidates for the
+    support (int32, of at most half of the entries); beyond one read and one write they alone take time.
 
     Implements :prf:ref:`softmax-problem`, :prf:ref:`softmax-jacobian`, :prf:ref:`softmax-newton`.
 

@@ -54,11 +54,12 @@ def largest(u: Tensor, a: float, start: Tensor | None = None, near: float | None
         u: scores ``(..., n)``, at most 0, and 0 for at least one in a row.
         a: alpha - 1, positive.
         start: no less than P, where something better than 1 is known.
-        near: end with a step that is smaller in each row (of P; NaN ends it); None: nobody looks.
+        near: end with a step that is smaller in each row (of P; NaN ends it); None: nobody looks, and it
+            ends within a rounding.
     """
     P = torch.ones_like(u[..., :1]) if start is None else start
     if a > 1:  # the slope is infinite where an entry joins the support
-        return _halved(u, P, a)
+        return _halved(u, P, a, near or torch.finfo(u.dtype).eps)
     for _ in range(ROUNDS):
         before, P = P, newton(u, P, a)
         if near is not None and not (before - P > near * P).any():
@@ -66,9 +67,9 @@ def largest(u: Tensor, a: float, start: Tensor | None = None, near: float | None
     return P
 
 
-def _halved(u: Tensor, high: Tensor, a: float) -> Tensor:
+def _halved(u: Tensor, high: Tensor, a: float, near: float) -> Tensor:
     low, n = torch.full_like(high, 1 / u.shape[-1]), u.shape[-1]
-    for _ in range(math.ceil(math.log2(n) - math.log2(torch.finfo(u.dtype).eps)) + 1):
+    for _ in range(math.ceil(math.log2(n) - math.log2(near)) + 1):
         middle = (low + high) / 2
         less = middle * weights(u, middle, a)[0].sum(-1, keepdim=True) < 1
         low, high = torch.where(less, middle, low), torch.where(less, high, middle)

@@ -9,6 +9,7 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata import _torch
 from lemmata.numerics.precision import compute_dtype
+from lemmata.smoothing._gelu.pieces import FLAT, by_table, exact_slope, exact_value
 
 __all__ = ["gelu"]
 
@@ -25,7 +26,7 @@ GATES = {  # a and b of the gate sigmoid(2 a x + 2 b x^3)
     "tanh-minimax": OWN_TANH,
     "sigmoid-minimax": (OWN_LOGISTIC / 2, 0.0),
 }
-FLAT = 512.0  # from here on every gate is 1 or 0 to the last bit, and its derivatives are 0
+MANY = 2**18  # entries for which a table of all 65,536 numbers of a half type is worth making
 
 
 def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
@@ -86,7 +87,9 @@ class _Gelu(torch.autograd.Function):
 
     @staticmethod
     def forward(x, form):
-        return _by_blocks(lambda x: _value(x.clamp(min=-FLAT), form), x)
+        if form == "none" and _is_plain(x) and x.dtype == compute_dtype(x):
+            return exact_value(x)
+        return _mapped(lambda x: _value(x.clamp(min=-FLAT), form), x)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -96,7 +99,9 @@ class _Gelu(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         (x,) = ctx.saved_tensors
-        return _by_blocks(lambda x, grad: grad * _slope(_clipped(x), ctx.form), x, grad), None
+        if ctx.form == "none" and _is_plain(x, grad) and x.dtype == compute_dtype(x):
+            return exact_slope(x, grad), None
+        return _mapped(lambda x: _slope(_clipped(x), ctx.form), x, grad), None
 
     @staticmethod
     def vmap(info, in_dims, x, form):
@@ -133,18 +138,31 @@ def _clipped(x: Tensor) -> Tensor:
     return x.clamp(-FLAT, FLAT)
 
 
-def _by_blocks(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """An elementwise function, computed in its dtype and given back in that of the first tensor.
+def _is_plain(x: Tensor, *others: Tensor) -> bool:
+    """Whether nothing but numbers in order is asked for, on a CPU: they may be made by overwriting."""
+    ready = all(_torch.readable(t) for t in (x, *others)) and not torch.is_grad_enabled()
+    return ready and x.is_contiguous()
+
+
+def _mapped(function: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor | None = None) -> Tensor:
+    """``function(x)``, times ``grad`` if there is one, computed in the dtype of sums, given back in its own.
 
     Goes piece by piece, so that what it makes on the way stays in cache; as a whole where it may be
     differentiated again.
     """
-    x, dtype = tensors[0], compute_dtype(tensors[0])
+    dtype, tensors = compute_dtype(x), (x,) if grad is None else (x, grad)
+    if x.dtype != dtype and x.numel() >= MANY and _is_plain(*tensors):
+        return by_table(function, x, grad)
     whole = torch.is_grad_enabled() or torch.compiler.is_compiling() or _torch.is_wrapped(*tensors)
     if whole or not x.is_contiguous():
-        return function(*(t.to(dtype) for t in tensors)).to(x.dtype)
+        return _product(function, dtype, *tensors).to(x.dtype)
     out, size = torch.empty_like(x), 2**17 if x.device.type == "cpu" else 2**24
     pieces = (t.reshape(-1).split(size) for t in (out, *tensors))
     for piece, *parts in zip(*pieces, strict=True):
-        piece.copy_(function(*(part.to(dtype) for part in parts)))
+        piece.copy_(_product(function, dtype, *parts))
     return out
+
+
+def _product(function: Callable[[Tensor], Tensor], dtype: torch.dtype, x: Tensor, *grad: Tensor) -> Tensor:
+    y = function(x.to(dtype))
+    return grad[0].to(dtype) * y if grad else y

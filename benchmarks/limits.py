@@ -1,0 +1,146 @@
+"""What operations that are near or short of their target cannot do without, timed alone.
+
+    python benchmarks/limits.py [--rounds N] [--quick] [--json PATH]
+
+The unit is the whole operation. A part works on as many numbers as the whole, by blocks in the cache as it
+does. Parts need not add up: the whole makes other things, too, and waits for memory.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from measure import Table, step
+from report import main
+from torch import Tensor
+
+from lemmata.classification import multilabel_cross_entropy
+from lemmata.estimation import Moments, hsic, hsic_test
+from lemmata.geometry import orthogonal_
+from lemmata.simplex import entmax
+
+WHOLE = "all of it"
+Parts = dict[str, Callable[[], object]]
+Drawn = Callable[..., Tensor]
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    yield table("multilabel, soft labels", (2, 100) if quick else (64, 100_000), soft, normal)
+    yield table("entmax 1.5", (2, 100) if quick else (512, 32_000), sparse, normal)
+    yield table("hsic", (50, 10) if quick else (5000, 10), exact, normal)
+    yield table("hsic_test, 999 permutations", (50, 10) if quick else (2000, 10), permuted, normal, rounds=3)
+    yield table("orthogonal_", (40, 8) if quick else (16384, 256), tall, normal)
+    yield table("Moments", (1000,) if quick else (10**8,), four, normal, rounds=3)
+
+
+def table(
+    operation: str, shape: tuple[int, ...], parts: Callable[..., Parts], normal: Drawn, rounds: int = 9
+) -> Table:
+    return Table(operation, shape, "float32", parts(shape, normal), WHOLE, rounds=rounds)
+
+
+def again(times: float, function: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(math.ceil(times)):
+            function()
+
+    return run
+
+
+def soft(shape: tuple[int, ...], normal: Drawn) -> Parts:
+    """Forward and backward of the multi-label loss."""
+    scores, labels = normal(*shape).requires_grad_(), normal(*shape).sigmoid()
+    plain, block, place = scores.detach(), normal(min(scores.numel(), 2**16)), torch.empty(shape)
+    blocks = scores.numel() / block.numel()
+
+    def streams() -> None:
+        plain.sum(), labels.sum(), place.copy_(plain), labels.sum()
+
+    return {
+        WHOLE: lambda: step(lambda s: multilabel_cross_entropy(s, labels), scores),
+        "scores and labels read twice, the gradient written": streams,
+        "two exponentials a label": again(2 * blocks, block.exp),
+        "two divisions a label": again(2 * blocks, block.reciprocal),
+    }
+
+
+def sparse(shape: tuple[int, ...], normal: Drawn) -> Parts:
+    """Forward and backward of entmax."""
+    x, g = normal(*shape).requires_grad_(), normal(*shape)
+    plain = x.detach()
+    return {
+        WHOLE: lambda: step(entmax, x, g),
+        "two fresh results of zeros": lambda: (torch.empty(shape).zero_(), torch.empty(shape).zero_()),
+        "the scores read once": lambda: plain.amax(-1),
+    }
+
+
+def exact(shape: tuple[int, ...], normal: Drawn) -> Parts:
+    """Tiles of both kernels, for each unordered pair once."""
+    n, d = shape
+    x, y = normal(n, d), normal(n, d)
+    size = min(n, 320)
+    one, other = normal(2, size, d + 2), normal(2, d + 2, size)
+    tile, vector = -(normal(2, size, size) ** 2), normal(2, size, 1)
+    tiles = n * (n + size) / 2 / size**2
+    return {
+        WHOLE: lambda: hsic(x, y, bandwidth=4.0),
+        "products": again(tiles, lambda: torch.bmm(one, other, out=tile.clone())),
+        "exponentials": again(tiles, tile.exp),
+        "sums of rows": again(tiles, lambda: torch.bmm(tile, vector)),
+    }
+
+
+def permuted(shape: tuple[int, ...], normal: Drawn) -> Parts:
+    """One kernel's tiles for each permutation, and their products with the other's."""
+    n, d = shape
+    x, y = normal(n, d), normal(n, d)
+    one, other = normal(n, d + 2), normal(d + 2, min(n, 32))
+    tile = -(normal(n, min(n, 32)) ** 2)
+    tiles = 999 * n / 2 / tile.shape[1]
+    numbers = tile.flatten()
+    seeded = torch.Generator()
+    return {
+        WHOLE: lambda: hsic_test(
+            x, y, bandwidth=4.0, permutations=999, generator=seeded.manual_seed(0)
+        ),
+        "products of coordinates": again(tiles, lambda: one @ other),
+        "exponentials": again(tiles, tile.exp),
+        "products of kernels": again(tiles, lambda: numbers @ numbers),
+    }
+
+
+def tall(shape: tuple[int, ...], normal: Drawn) -> Parts:
+    """Cholesky QR, twice."""
+    place, x = torch.empty(shape), normal(*shape)
+    factor = normal(shape[1], shape[1])
+    seeded = torch.Generator()
+    return {
+        WHOLE: lambda: orthogonal_(place, generator=seeded.manual_seed(0)),
+        "drawing the Gaussian": lambda: place.normal_(generator=seeded.manual_seed(0)),
+        "one Gram matrix": lambda: x.T @ x,
+        "one product with a square factor": lambda: x @ factor,
+    }
+
+
+def four(shape: tuple[int, ...], normal: Drawn) -> Parts:
+    """Sums of four powers, in float64."""
+    x = normal(*shape)
+    block = x[: min(len(x), 2**14)]
+    wide, times = block.double(), len(x) / len(block)
+    return {
+        WHOLE: lambda: Moments.of(x),
+        "the numbers read once": lambda: x.sum(),
+        "made float64": again(times, block.double),
+        "four sums in float64": again(4 * times, wide.sum),
+        "squares in float64": again(times, wide.square),
+    }
+
+
+if __name__ == "__main__":
+    main("limits", __doc__, tables)
