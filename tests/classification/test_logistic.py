@@ -124,7 +124,7 @@ def test_rows_that_do_not_count_change_nothing_whatever_they_hold():
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_a_share_of_one_is_naive_bayes_and_the_share_divides_correlations():
+def test_a_share_of_one_is_naive_bayes_and_a_share_is_taken_off_the_correlations():
     x, y = data(6)
     for share in (0.0, 0.2, 1.0):
         found = odds(x, *gaussian_logistic_regression(x, y, num_classes=3, shrinkage=share))

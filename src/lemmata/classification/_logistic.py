@@ -60,9 +60,10 @@ def gaussian_logistic_regression(
         input: features ``(..., N, d)``; leading axes are problems of their own.
         target: int64 ``(..., N)``, the class of each row.
         num_classes: k. Each class needs a row.
-        shrinkage: s in [0, 1], which divides the correlations within the classes: :math:`(1-s)\Sigma + s
-            \operatorname{diag}\Sigma`. It does not depend on units. 1 is naive Bayes with shared variances;
-            ``"auto"`` estimates the s with the least expected squared error.
+        shrinkage: s in [0, 1], the share taken off the correlations within the classes:
+            :math:`(1-s)\Sigma + s\operatorname{diag}\Sigma`, where a variance of 0 is replaced by that of all
+            rows. It does not depend on units. 1 is naive Bayes with shared variances; ``"auto"`` estimates
+            the s with the least expected squared error.
         priors: ``(k,)`` in [0, 1], in place of the frequencies; they change the biases only.
         unbiased: divide out what is expected of small samples of normal classes: weights and biases then
             have the right expectation, given how many rows each class has. Needs N > k + d + 1, no shrinkage.
