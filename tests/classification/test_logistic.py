@@ -165,18 +165,21 @@ def test_it_is_lda(solver):
     torch.testing.assert_close((x @ weight.T + bias).softmax(-1), expected, rtol=0, atol=1e-12)
 
 
-def test_the_estimated_share_is_the_scatter_of_correlations_over_their_squares():
-    x, y = data(7, rows=15, d=4, k=2)
+@pytest.mark.parametrize(("rows", "d"), [(15, 4), (60, 2)])
+def test_the_estimated_share_is_the_scatter_of_correlations_over_their_squares(rows, d):
+    x, y = Draw(7).normal(rows, d), classes(2, rows)
+    x = x + 0.5 * x[:, :1]
     rest = x - torch.stack([x[y == i].mean(0) for i in (0, 1)])[y]
     z = rest / rest.square().mean(0).sqrt()
     noise = squares = 0.0
-    for i in range(4):
-        for j in range(4):
+    for i in range(d):
+        for j in range(d):
             if i != j:
                 product = z[:, i] * z[:, j]
-                noise += product.var(correction=0).item() / 15
+                noise += product.var(correction=0).item() / rows
                 squares += product.mean().item() ** 2
     assert 0 < noise / squares < 1
+    assert (squares < 1) == (d == 2)
     ours = gaussian_logistic_regression(x, y, num_classes=2, shrinkage="auto")
     stated = gaussian_logistic_regression(x, y, num_classes=2, shrinkage=noise / squares)
     torch.testing.assert_close(ours, stated, rtol=1e-10, atol=1e-10)
@@ -248,6 +251,9 @@ def test_a_start_takes_the_same_options():
     for options in ({}, dict(priors=column([0.2, 0.3, 0.5])), dict(shrinkage=0.0, unbiased=True)):
         layer = init_linear_from_lda_(nn.Linear(3, 3, dtype=F64), x, y, **options)
         expected = gaussian_logistic_regression(x, y, num_classes=3, **{"shrinkage": "auto", **options})
+        more = torch.cat([x, x[:1]]), torch.cat([y, torch.tensor([-100])])
+        again = init_linear_from_lda_(nn.Linear(3, 3, dtype=F64), *more, **options)
+        torch.testing.assert_close(again.weight, layer.weight)
         torch.testing.assert_close((layer.weight.detach(), layer.bias.detach()), expected)
 
 
@@ -317,6 +323,7 @@ def test_bad_arguments_are_named():
     refused(TypeError, "input", input=FOUR.long())
     refused(ValueError, "input", input=FOUR[:, 0])
     refused(ValueError, "input", input=FOUR[:, :0])
+    refused(TypeError, "target", target=PAIRS.int())
     refused(ValueError, "target", target=PAIRS[:3])
     refused(ValueError, "target", target=torch.tensor([0, 1, 2, 0]))
     refused(ValueError, "target", input=FOUR[:0], target=PAIRS[:0])
