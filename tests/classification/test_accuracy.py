@@ -12,6 +12,7 @@ from lemmata.simplex import perturbed_argmax_prob
 
 ROOT = math.sqrt(2)
 FIRST = torch.tensor(0)
+BOTH = (expected_accuracy, expected_accuracy_loss)
 THREE = ((-0.25, 0), (0.0, 0), (0.25, 1))
 FIVE = ((-6, 0), (-5, 1), (-4, 1), (0, 0), (2, 1))
 
@@ -130,6 +131,65 @@ def test_a_row_that_is_right_by_far_keeps_its_digits(dtype):
         assert slope is None or found[0].item() == pytest.approx(-slope, rel=1e-5)
 
 
+def normal_tail(lead):
+    """The loss, its logarithmic form and their slopes for two classes, the right one ahead by the lead."""
+    z = mp.mpf(lead) / mp.sqrt(2)
+    loss, slope = mp.ncdf(-z), mp.npdf(z) / mp.sqrt(2)
+    return [(loss, slope), (-mp.log1p(-loss), slope / (1 - loss))]
+
+
+def test_how_far_ahead_digits_are_kept():
+    mp.mp.dps = 60
+    for dtype, lead, log, tolerance in (
+        (F64, 12, False, 1e-13),
+        (F64, 16, False, 1e-13),
+        (F64, 18, False, 1e-10),
+        (F64, 12, True, 1e-13),
+        (F64, 40, True, 1e-12),
+        (torch.float32, 8, True, 1e-5),
+        (torch.float32, 16, False, 1e-5),
+        (torch.float32, 16, True, 1e-5),
+    ):
+        loss, slope = (float(v) for v in normal_tail(lead)[log])
+        x = column([float(lead), 0.0], dtype=dtype)
+        found = gradient(lambda x, log=log: expected_accuracy_loss(x, FIRST, log=log), x)
+        assert expected_accuracy_loss(x, FIRST, log=log).item() == pytest.approx(loss, rel=tolerance)
+        assert found.tolist() == pytest.approx([-slope, slope], rel=10 * tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_logarithm_of_a_row_that_is_right_by_far_is_positive_and_falls(dtype):
+    x = column([8.0, 0.0, 0.0], dtype=dtype)
+    loss = expected_accuracy_loss(x, FIRST, log=True)
+    slope = gradient(lambda x: expected_accuracy_loss(x, FIRST, log=True), x)
+    least = 6e-8 if dtype == torch.float16 else 0  # its smallest number
+    assert loss.item() == pytest.approx(1.5411026924e-08, rel=0.01, abs=least)
+    assert slope[0].item() == pytest.approx(-6.3456e-08, rel=0.01, abs=least / 4)
+    assert slope[0] < 0 <= slope[1]
+    one = column([3.0], dtype=dtype)
+    assert expected_accuracy_loss(one, FIRST, log=True) == 0
+    assert gradient(lambda x: expected_accuracy_loss(x, FIRST, log=True), one) == 0
+
+
+def test_the_pull_of_the_logarithm_on_a_row_that_is_wrong_by_far():
+    for ahead in (1, 2, 3):
+        x = column([0.0] + [40 * 0.5] * ahead)
+        slope = gradient(lambda x: expected_accuracy_loss(x, FIRST, sigma=0.5, log=True), x)[0]
+        assert -slope.item() == pytest.approx(ahead / (ahead + 1) * 20 / 0.5**2, rel=5e-3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES[:2])
+def test_behind_by_100_it_is_right_and_further_it_bounds_from_above(dtype):
+    hundred = column([0.0, 100.0], dtype=dtype)
+    true = -float(mp.log(mp.ncdf(-100 / mp.sqrt(2))))
+    assert expected_accuracy_loss(hundred, FIRST, log=True).item() == pytest.approx(true, rel=1e-6)
+    for gap in (1e3, 1e4, 1e6, 4e9):
+        x = column([0.0, gap], dtype=dtype)
+        slope = gradient(lambda x: expected_accuracy_loss(x, FIRST, log=True), x)
+        assert 1 < expected_accuracy_loss(x, FIRST, log=True).item() / (gap**2 / 4) < 2
+        assert 1 < -slope[0].item() / (gap / 2) < 2
+
+
 def test_a_row_that_is_wrong_by_far_has_its_slope_in_the_logarithm():
     x = column([-12.0, 0.0, 0.0])
     slope = gradient(lambda x: expected_accuracy_loss(x, FIRST, log=True), x)
@@ -237,6 +297,53 @@ def test_ignored_rows_and_empty_batches():
         assert function(x[:2, None], y[[0, 2], None]).shape == ()
         one = function(torch.zeros(2, 1), torch.tensor([-100, 0]), reduction="none")  # of a single class
         assert one.tolist() == [0, function is expected_accuracy]
+
+
+def test_an_ignored_row_of_nan_has_gradient_0():
+    x, y = column([[1.0, 0.0], [NAN, 0.0], [INF, INF]]), torch.tensor([1, -100, -100])
+    for options in ({}, {"log": True}):
+        loss = gradient(lambda x, o=options: expected_accuracy_loss(x, y, **o), x)
+        assert loss[0, 1] < 0 < loss[0, 0]
+        assert (loss[1:] == 0).all()
+    assert (gradient(lambda x: expected_accuracy(x, y), x)[1:] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES[2:])
+def test_half_types_are_computed_in_float32(dtype):
+    x, y = (Draw(6).normal(50, 10) * 2).to(dtype), Draw(7).below(10, 50)
+    for log in (False, True):
+        found = expected_accuracy_loss(x, y, sigma=0.3, log=log, reduction="none")
+        exact = expected_accuracy_loss(x.double(), y, sigma=0.3, log=log, reduction="none")
+        assert found.dtype == dtype
+        torch.testing.assert_close(found, exact.to(dtype), rtol=torch.finfo(dtype).eps, atol=1e-7)
+
+
+def test_scores_that_overflow_beside_a_small_sigma():
+    for row, sigma, dtype in (
+        ([8.0, 4.0], 1e-38, torch.float32),
+        ([8.0, 4.0], 1e-300, torch.float32),
+        ([8.0, 4.0], 1e-310, F64),
+        ([3e38, 1e38], 0.1, torch.float32),
+        ([3e38, -3e38], 1.0, torch.float32),
+        ([INF, 3e38], 0.1, torch.float32),
+    ):
+        x = column(row, dtype=dtype)
+        both = [torch.stack([f(x, torch.tensor(i), sigma=sigma) for i in (0, 1)]) for f in BOTH]
+        assert_close(both[0], [1, 0], 1e-6)
+        assert_close(both[1], [0, 1], 1e-6)
+        assert expected_accuracy_loss(x, FIRST, sigma=sigma, log=True) == 0
+        for log in (False, True):
+            slope = gradient(lambda x, s=sigma, g=log: expected_accuracy_loss(x, FIRST, sigma=s, log=g), x)
+            assert (slope == 0).all()
+    for dtype, sigma in ((torch.float32, 1e-46), (F64, 1e-310)):
+        tied = column([7.0, 7.0, 1.0], dtype=dtype)
+        assert expected_accuracy(tied, FIRST, sigma=sigma).item() == pytest.approx(0.5)
+
+
+def test_log_must_be_a_bool():
+    for log in ("no", 1, None):
+        with pytest.raises(TypeError, match="log must be a bool, got"):
+            expected_accuracy_loss(torch.zeros(2), FIRST, log=log)
 
 
 @pytest.mark.parametrize("function", [expected_accuracy, expected_accuracy_loss])

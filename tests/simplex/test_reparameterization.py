@@ -297,6 +297,15 @@ def test_logarithms_of_scores_far_behind(noise):
         assert low.item() == pytest.approx(want, rel=2e-6)
 
 
+def test_logarithms_in_float32_have_the_slope_of_float64():
+    for gap in (1e3, 1e9):  # log p, some 5e17, absorbs the logarithm of how many nodes have a part in it
+        low, high = (column([0.0, -gap], dtype=dtype).requires_grad_() for dtype in (torch.float32, F64))
+        (found,), (want,) = (
+            torch.autograd.grad(log_perturbed_argmax_prob(x, noise="normal")[1], x) for x in (low, high)
+        )
+        assert found[1].item() == pytest.approx(want[1].item(), rel=1e-5)
+
+
 def test_logarithms_of_closed_forms():
     for d in (1.0, 10.0, 40.0, 60.0):
         x, e = column([0.0, -d]), math.exp(-d)

@@ -77,7 +77,9 @@ def _log_integral(d: Tensor, on: Tensor, noise: str) -> Tensor:
     rest = log_cdf.sum(-2, keepdim=True) - log_cdf  # of the others
     positive = weights > 0
     log_weights = torch.where(positive, torch.where(positive, weights, 1.0).log(), -1e30)
-    return (log_weights.unsqueeze(-2) + log_density + rest).logsumexp(-1)
+    terms = log_weights.unsqueeze(-2) + log_density + rest
+    most = terms.amax(-1, keepdim=True).detach()  # far behind it absorbs log K, and the slope would be K-fold
+    return (terms - most).logsumexp(-1) + most.squeeze(-1)
 
 
 def log_law(noise: str, x: Tensor) -> tuple[Tensor, Tensor]:
