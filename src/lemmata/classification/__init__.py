@@ -9,6 +9,7 @@ from lemmata import _parts
 from lemmata.classification._accuracy import *
 from lemmata.classification._alternating import *
 from lemmata.classification._imbalance import *
+from lemmata.classification._logistic import *
 from lemmata.classification._multilabel import *
 
 _parts.publish(__name__)
