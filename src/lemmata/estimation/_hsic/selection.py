@@ -17,10 +17,11 @@ __all__ = ["LEAST", "select"]
 
 SIDE = 512  # of a tile: one fits in a cache of 2 MiB
 LANES = 16  # how many entries are looked at together for one that is between
-BLOCKS, SHIFTS = range(24, 41), 4  # in the sample, blocks of so many are paired with so many that follow
-LEAST = (SHIFTS + 1) * max(BLOCKS)  # samples
+BLOCKS, SHIFTS = range(24, 41), 6  # in the sample, blocks of so many are paired with so many that follow
+LEAST = 5 * max(BLOCKS)  # samples
+SLACK = 1.6  # half the width of the bracket in ranks, over the root of their number: 3.2 standard errors
 FIRST = 2**13  # how many distances of the sample are put in order
-MOST = 2**21  # how many numbers are kept as they come; as many again are, where only those between are
+MOST = 2**22  # how many numbers are kept; from half of it on, only those between are
 PART = 2**16  # how many of them are looked at together
 FEW = 2**14  # so few are put in order
 
@@ -43,11 +44,7 @@ class _Found(NamedTuple):
     counts: list[int]  # of each row, how many are kept
     sizes: list[int]  # and how many there were
     groups: list[Tensor]  # and which groups of LANES are kept, or which entries
-    signs: int  # the sum of all that are -1 or 1
-
-    def left(self, signs: int) -> int:
-        """How many that are -1 are not kept, from the sum of those kept that are -1 or 1."""
-        return (sum(self.sizes) - len(self.values) - self.signs + signs) // 2
+    below: int  # how many that are -1 are not kept
 
     def places(self, at: Tensor) -> tuple[Tensor, Tensor]:
         """In which row these values were, and where in it."""
@@ -67,9 +64,10 @@ def select(x: Tensor, rank: int) -> Tensor | None:
     d, y, total = x.shape[1], x.float(), len(x) * (len(x) - 1) // 2
     radius = x.square().sum(-1).max().item()
     error = 4 * (d + 8) * torch.finfo(y.dtype).eps * radius  # of a squared distance in float32, at most
-    for bracket in _brackets(y, (rank + 0.5) / total, 8 * error):
-        found = _between(_of_tiles(y, bracket))
-        near = found and _near(found, rank, 2 * error / bracket.half)
+    memory = y.new_empty(MOST)  # for all, since fresh pages cost as much as what is written there
+    for bracket in _brackets(y, (rank + 0.5) / total, 8 * error, memory):
+        found = _between(_of_tiles(y, bracket), memory)
+        near = found and _near(found, rank, 2 * error / bracket.half, memory)
         if found and near and len(near[0]) * (d + 2) <= MOST:
             i, j = _pairs(*found.places(near[0]), y)
             exact = squared_distances(x[i, None], x[j, None]).flatten()
@@ -77,15 +75,15 @@ def select(x: Tensor, rank: int) -> Tensor | None:
     return None
 
 
-def _brackets(x: Tensor, share: float, least: float) -> Iterator[_Bracket]:
+def _brackets(x: Tensor, share: float, least: float, memory: Tensor) -> Iterator[_Bracket]:
     """What has the quantile, most likely, and a few thousandths of all pairs.
 
     The second, where the first did not have it, is of quantiles of the whole sample. In the first they are
     estimated: from a count below a number that is close, and from how dense the sample is there.
     """
-    sample = _sample(x)
+    sample = _sample(x, memory)
     few, size = sample[:: len(sample) // FIRST | 1], len(sample)
-    slack = 1.75 * math.sqrt(size)
+    slack = SLACK * math.sqrt(size)
     ends = _quantiles(few, share * len(few), 2 * math.sqrt(len(few)))
     if ends is None:
         return
@@ -93,7 +91,7 @@ def _brackets(x: Tensor, share: float, least: float) -> Iterator[_Bracket]:
     middle = (ends[0] + ends[1]) / 2
     gap = share * size - int(sample.lt_(middle).sum())
     yield _Bracket(middle + gap * step, max(slack * step, least))
-    ends = _quantiles(_sample(x), share * size, slack)
+    ends = _quantiles(_sample(x, memory), share * size, slack)
     if ends is not None:
         yield _Bracket((ends[0] + ends[1]) / 2, max((ends[1] - ends[0]) / 2, least))
 
@@ -106,14 +104,17 @@ def _quantiles(values: Tensor, rank: float, slack: float) -> tuple[float, float]
     return low, high
 
 
-def _sample(x: Tensor) -> Tensor:
+def _sample(x: Tensor, memory: Tensor) -> Tensor:
     """Squared distances of each point equally often, so that some are far from all others costs nothing."""
     n = len(x)
     block = min(BLOCKS, key=lambda size: n % size)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))[: n - n % block]
     rows, columns = _Bracket(0.0, 1.0).features(x[order].unflatten(0, (-1, block)))
-    columns = torch.cat([columns.roll(-k, 0) for k in range(1, 1 + SHIFTS)], 1)
-    return torch.bmm(rows, columns.mT).flatten()
+    shifts = range(1, 1 + min(SHIFTS, len(rows) // 2))
+    columns = torch.cat([columns.roll(-k, 0) for k in shifts], 1)
+    shape = *rows.shape[:2], columns.shape[1]
+    out = memory[: math.prod(shape)].view(shape) if math.prod(shape) <= len(memory) else None
+    return torch.bmm(rows, columns.mT, out=out).flatten()
 
 
 def _of_tiles(x: Tensor, bracket: _Bracket) -> Iterator[Tensor]:
@@ -133,61 +134,76 @@ def _of_tiles(x: Tensor, bracket: _Bracket) -> Iterator[Tensor]:
         yield entries.clamp_(-1, 1)
 
 
-def _between(rows: Iterable[Tensor]) -> _Found | None:
-    """Those between -1 and 1; None if they are too many. The rows are lost.
+def _between(rows: Iterable[Tensor], memory: Tensor) -> _Found | None:
+    """Those between -1 and 1; None if they are too many.
 
     A product of LANES entries is smaller than 1 if one of them is between.
     """
-    signs, held, counts, sizes, groups, kept = 0, 0, [], [], [], torch.empty(2 * MOST)
+    below, held, counts, sizes, groups = 0, 0, [], [], []
     for entries in rows:
         lanes = entries.view(LANES, -1)
         group = _not_one(lanes.prod(0))
         values = lanes.index_select(1, group).flatten()
-        if held + len(values) > MOST:  # each by itself
-            within = _not_one(values.clone())
+        if held + len(values) > len(memory) // 2:  # each by itself
+            within = _not_one(values)
             group = within // max(1, len(group)) * lanes.shape[1] + group[within % max(1, len(group))]
             values = values[within]
-            if held + len(values) > 2 * MOST:
+            if held + len(values) > len(memory) - LANES:
                 return None
-        kept[held : held + len(values)] = values
+        memory[held : held + len(values)] = values
         held += len(values)
         counts.append(len(values))
         sizes.append(len(entries))
         groups.append(group)
-        signs += int(entries.trunc_().sum())
+        left = _left(entries, values)
+        if left is None:
+            return None
+        below += left
     full = -(-held // LANES) * LANES
-    kept[held:full] = 1
-    return _Found(kept[:full], counts, sizes, groups, signs)
+    memory[held:full] = 1
+    return _Found(memory[:full], counts, sizes, groups, below)
+
+
+def _left(entries: Tensor, values: Tensor) -> int | None:
+    """How many entries are -1, without those that are kept; the rest is 1.
+
+    So their sum is an integer, odd or even as their number is. That of 512^2 entries by halves is off by less
+    than 1.5, mostly by 0.001: None where it is not close to such an integer.
+    """
+    left = (len(entries) - len(values) - entries.sum().item() + values.sum().item()) / 2
+    return round(left) if abs(left - round(left)) < 0.1 else None
 
 
 def _not_one(x: Tensor) -> Tensor:
-    """Where the absolute value is not 1; x is lost. Of integers, those that are not 0 are found faster."""
-    return x.abs_().sub_(1).view(torch.int32).nonzero()[:, 0]
+    """Which of these numbers from -1 to 1 are between. Of integers, those that are not 0 are found faster."""
+    return torch.addcmul(x.new_tensor(-1.0), x, x).view(torch.int32).nonzero()[:, 0]
 
 
-def _near(found: _Found, rank: int, slack: float) -> tuple[Tensor, int] | None:
+def _near(found: _Found, rank: int, slack: float, memory: Tensor) -> tuple[Tensor, int] | None:
     """Which of the values are within the slack of that of a rank, and what rank it has among these.
 
     None if it was not kept, or if some that were not could be within the slack.
     """
     values = found.values
     signs, ends = _signs_and_ends(values)
-    rank, held = rank - found.left(signs), len(values) - ends
+    rank, held = rank - found.below, len(values) - ends
     if not 0 <= rank < len(values) or held == 0:
         return None
     if len(values) > FEW:  # they are spread evenly, most likely: so it is known where to look
         middle = (2 * rank + 1 - ends + signs) / held - 1
         half = max(6 / math.sqrt(held) + 0.01, 4 * slack)
         if abs(middle) + half < 1:
-            parts = ((part - middle).div_(half).clamp_(-1, 1) for part in values.split(PART))
-            closer = _between(parts)
-            near = closer and _near(closer, rank, (slack + 1e-6) / half)
+            shift = values.new_tensor(-middle / half)
+            parts = (torch.add(shift, part, alpha=1 / half).clamp_(-1, 1) for part in values.split(PART))
+            rest = memory[len(values) :]
+            closer = _between(parts, rest)
+            near = closer and _near(closer, rank, (slack + 1e-6) / half, rest)
             if closer and near:
                 part, place = closer.places(near[0])
                 return part * PART + place, near[1]
-    near = values.kthvalue(rank + 1).values
-    gaps = values - near
-    if near.abs() + slack >= 1:
+    value = values.kthvalue(rank + 1).values
+    gaps = values - value
+    if value.abs() + slack >= 1:
         return None
     return (gaps.abs() <= slack).nonzero()[:, 0], rank - int((gaps < -slack).sum())
 
