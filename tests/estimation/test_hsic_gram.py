@@ -172,6 +172,33 @@ def test_selection_counts_what_rounding_has_moved(normal, device):
         assert value == pytest.approx(truth, rel=1e-13)
 
 
+@pytest.mark.parametrize("most", [2**22, 15_000, 6_000])
+@pytest.mark.parametrize("few", [2**14, 16])
+def test_selection_narrows_down_what_it_keeps(normal, device, monkeypatch, most, few):
+    """In several steps or at once; each entry by itself where memory is short; or it declines."""
+    if device != "cpu":
+        pytest.skip("on a GPU there is another way")
+    for name, value in (("MOST", most), ("FEW", few), ("PART", 512), ("SIDE", 100)):
+        monkeypatch.setattr(selection, name, value)
+    proved = 0
+    for x in (normal(500, 3), normal(500, 2).exp(), normal(500, 40), normal(500, 2).mul(4).round()):
+        x = (x - x.mean(0)) / x.abs().max()
+        ordered = torch.pdist(x).square().sort().values
+        for rank in range(1_000, len(ordered), 9_001):
+            value = selection.select(x, rank)
+            proved += value is not None
+            assert value is None or value.item() == pytest.approx(ordered[rank].item(), rel=1e-11)
+    assert proved > 25
+
+
+def test_selection_counts_in_sums_or_declines(device):
+    """A sum of what is -1 or 1 is an integer, odd or even as their number; any other proves nothing."""
+    entries = torch.tensor([-1.0, 1.0, -1.0, 0.25, 1.0], device=device)
+    assert selection._left(entries, entries[3:]) == 2
+    assert selection._left(entries, entries[2:3]) is None
+    assert selection._left(entries[:3] + 0.2, entries[3:4]) is None
+
+
 def test_one_pass_finds_the_median_of_many(normal, monkeypatch):
     """The bracket of a sample is so narrow that nothing is counted twice."""
     monkeypatch.setattr(selection, "LEAST", 10**6)  # where it is not fit to be asked
