@@ -308,6 +308,8 @@ def test_infinite_scores_are_recalibrated_to_themselves():
     assert_close(focal_recalibrate(column([1e6]), gamma=2, dim=None), [3e6 - math.log(3)], 1e-14)
     slope = torch.func.grad(lambda s: focal_recalibrate(s, gamma=0, dim=None))(column(10001.0))
     assert slope == 1
+    for end in (INF, -INF):
+        assert torch.func.grad(lambda s: focal_recalibrate(s, dim=None))(column(end)) == 0
     assert_close(focal_recalibrate(column([[0.0, -3e4]]), gamma=2), [0.0, math.log(3) - 9e4], 1e-14)
     wide = focal_recalibrate(column([[300.0, 0.0]]), gamma=2)
     assert_close(wide, [0.0, math.log(3) - 900], 1e-14)

@@ -172,7 +172,7 @@ def focal_recalibrate(input: Tensor, *, gamma: float = 2.0, dim: int | None = -1
     x = input.to(compute_dtype(input))
     if dim is None:
         s = torch.where(x.isinf(), 0.0, x)
-        return torch.where(x.isinf(), x, (1 + gamma) * s - _bend(s, gamma)).to(input.dtype)
+        return torch.where(x.isinf(), x.detach(), (1 + gamma) * s - _bend(s, gamma)).to(input.dtype)
     at = check.axis("input", input, dim)
     most = torch.finfo(x.dtype).max / (1 + gamma)  # an only class has the margin inf
     m = _margins(x.movedim(at, -1)).clamp(max=most)
