@@ -18,6 +18,7 @@ from lemmata.classification import (
     focal_recalibrate,
     logit_adjusted_cross_entropy,
 )
+from lemmata.classification._imbalance.focal import _ratio
 
 GAMMAS = [0, 0.5, 1, 2, 5]
 LEARNT = {1: 0.22557464823245, 2: 0.30578719490987, 5: 0.40259988246252}  # for a probability of 1/10
@@ -300,12 +301,75 @@ def test_infinite_scores_are_recalibrated_to_themselves():
     assert_close(p[:2], [1, 0, 0, 0.5, 0.5, 0], 1e-14)
     assert p[2:].isnan().all()
     s = column([INF, -INF, 0.0, 1e30, NAN])
-    assert_close(focal_recalibrate(s, dim=None)[:4], [INF, -INF, 0.0, 1e30], 1e-12)
+    assert_close(focal_recalibrate(s, dim=None)[:4], [INF, -INF, 0.0, 3e30], 1e-12)
     assert focal_recalibrate(s, dim=None)[4].isnan()
     far = focal_recalibrate(column([300.0, -300.0]), gamma=2, dim=None)
     assert_close(far, [900 - math.log(3), math.log(3) - 900], 1e-14)
+    assert_close(focal_recalibrate(column([1e6]), gamma=2, dim=None), [3e6 - math.log(3)], 1e-14)
+    slope = torch.func.grad(lambda s: focal_recalibrate(s, gamma=0, dim=None))(column(10001.0))
+    assert slope == 1
+    for end in (INF, -INF):
+        assert torch.func.grad(lambda s: focal_recalibrate(s, dim=None))(column(end)) == 0
+    assert_close(focal_recalibrate(column([[0.0, -3e4]]), gamma=2), [0.0, math.log(3) - 9e4], 1e-14)
     wide = focal_recalibrate(column([[300.0, 0.0]]), gamma=2)
     assert_close(wide, [0.0, math.log(3) - 900], 1e-14)
+
+
+def exact_ratio(s):
+    return mpmath.exp(s) * mpmath.log1p(mpmath.exp(-s))
+
+
+def test_the_way_back_keeps_its_digits():
+    def exact(s, gamma):
+        with mpmath.workdps(60):
+            s = mpmath.mpf(s)
+            quotient = (1 + gamma * exact_ratio(s)) / (1 + gamma * exact_ratio(-s))
+            return float((1 + gamma) * s - mpmath.log(quotient))
+
+    s = [1e-12, -1e-5, 0.3, -0.999, 1.0, 1.001, 6.95, -40.0]
+    for gamma in (0.5, 2, 5):
+        assert_close(focal_recalibrate(column(s), gamma=gamma, dim=None), [exact(v, gamma) for v in s], 1e-14)
+    assert_close(_ratio(column([6.95])), [float(exact_ratio(mpmath.mpf(6.95)))], 1e-15)
+
+
+def test_numbers_that_float32_does_not_have():
+    x, t = torch.zeros(1, 2), torch.tensor([0])
+    tiny = column([1e-50, 1.0])
+    close(logit_adjusted_cross_entropy(x, t, tiny).item(), 50 * math.log(10), 1e-4)
+    close(logit_adjusted_cross_entropy(x, t, column([1e40, 1e38])).item(), math.log(1.01), 1e-6)
+    close(logit_adjusted_cross_entropy(x, t, tiny, tau=0).item(), math.log(2), 1e-6)
+    yes = torch.ones(1, 2)
+    assert_refused(
+        [
+            (ValueError, "class_weight must be positive", lambda: focal_loss(x, t, class_weight=tiny)),
+            (ValueError, "pos_weight must be positive", lambda: binary_focal_loss(x, yes, pos_weight=tiny)),
+            (ValueError, "pos_weight must be positive", lambda: binary_focal_loss(x, yes, pos_weight=1e-50)),
+            (ValueError, "pos_weight must be positive", lambda: binary_focal_loss(x, yes, pos_weight=INF)),
+            (ValueError, "gamma must be at least 0", lambda: focal_loss(x, t, gamma=1e39)),
+        ]
+    )
+
+
+def test_certain_labels_at_infinite_scores():
+    s, most = torch.tensor(INF), torch.tensor(1.0000002)
+    assert binary_focal_loss(s, most) == 0
+    for gamma in (0.0, 2.0):
+        slope = torch.func.grad(lambda t, g=gamma: binary_focal_loss(s, t, gamma=g))
+        assert slope(torch.tensor(1.0)) == -INF
+        assert torch.func.grad(lambda t, g=gamma: binary_focal_loss(-s, t, gamma=g))(torch.tensor(0.0)) == INF
+
+
+def test_pos_weight_is_a_constant_of_any_real_type():
+    s, weight = Draw(0).normal(3), column(2.0).requires_grad_()
+    want = binary_focal_loss(s, torch.ones(3), pos_weight=2.0)
+    got = binary_focal_loss(s, torch.ones(3), pos_weight=weight)
+    assert not got.requires_grad
+    assert got == want == binary_focal_loss(s, torch.ones(3), pos_weight=torch.tensor(2))
+
+
+def test_nan_beside_a_masked_right_class():
+    rows = focal_loss(column([[-INF, NAN, 0.0]]), torch.tensor([0]), reduction="none")
+    assert rows.isnan().all()
 
 
 def test_nothing_to_do():

@@ -60,6 +60,8 @@ def logit_adjusted_cross_entropy(
     rows = of_classes(input, target, ignore_index)
     if not abs(tau) <= torch.finfo(rows.x.dtype).max:
         raise ValueError(f"tau must be finite, got {tau}")
-    frequent = per_class("prior", prior, input).log()
+    check.tensor("prior", prior)
+    wide = torch.promote_types(prior.dtype, rows.x.dtype)  # 1e-50 has a logarithm in float32, but is none
+    frequent = per_class("prior", prior, input, wide).log().to(rows.x.dtype)
     losses = focal(margin(rows.x + tau * frequent, rows.place), 0.0)
     return reduced(losses, rows, reduction, input.dtype)

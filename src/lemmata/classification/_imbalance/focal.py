@@ -7,14 +7,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata.classification._imbalance.margins import centred, margin, of_classes, per_class, reduced
+from lemmata.classification._imbalance.margins import (
+    centred,
+    constant,
+    margin,
+    of_classes,
+    per_class,
+    reduced,
+)
 from lemmata.numerics.log_space import log_sum_exp
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 
 __all__ = ["binary_focal_loss", "focal_loss", "focal_recalibrate"]
-
-FAR = 1e4  # a margin beyond which a probability is 1 in every type
 
 
 def focal_loss(
@@ -41,7 +46,8 @@ def focal_loss(
             gradient 0. Scores at ``inf`` share the probability.
         target: int64 ``(...)``, one class a row.
         gamma: at least 0.
-        class_weight: ``(C,)``, positive; how much a row of each class counts, a constant without gradient.
+        class_weight: ``(C,)``, positive and finite in the type that sums are made in: how much a row of each
+            class counts, a constant without gradient.
         reduction: ``"none"`` gives ``(...)``; ``"sum"``; ``"mean"`` is over the number of rows that count,
             not over the sum of their weights as in ``F.cross_entropy``, so that means of mini-batches add up
             (:prf:ref:`imbalance-batch`). NaN where no row counts.
@@ -66,7 +72,7 @@ def focal_loss(
     rows = of_classes(input, target, ignore_index)
     losses = focal(margin(rows.x, rows.place), _exponent(gamma, input))
     if class_weight is not None:
-        weight = per_class("class_weight", class_weight, input)
+        weight = per_class("class_weight", class_weight, input, rows.x.dtype)
         losses = losses * weight[rows.place.squeeze(-1)]
     return reduced(losses, rows, reduction, input.dtype)
 
@@ -90,12 +96,25 @@ def binary_focal_loss(
     Implements :prf:ref:`imbalance-slope`, :prf:ref:`imbalance-soft`.
 
     Args:
-        input: scores s, any shape. At an infinite score on the wrong side the loss is ``inf``, with gradient
-        0. target: of the same shape; bool, integer 0 or 1, or float in [0, 1], which gets its gradient.
+        input: scores s, any shape. At an infinite score on the wrong side the loss is ``inf``, with
+            gradient 0.
+        target: of the same shape; bool, integer 0 or 1, or float in [0, 1], which gets its gradient: an
+            infinite one where a certain label has a score that is infinite on its side.
         gamma: at least 0.
-        pos_weight: w, positive: how much a positive counts; a number, or a tensor that broadcasts to the
-            shape, a constant without gradient.
+        pos_weight: w, positive and finite: how much a positive counts; a number, or a real tensor that
+            broadcasts to the shape, a constant without gradient.
         reduction: ``"none"``, ``"mean"`` over all entries, or ``"sum"``.
+
+    Returns:
+        The loss, in the dtype of ``input``.
+
+    Raises:
+        TypeError: scores that are not floating point, a gamma that is no number, a pos_weight that is neither
+            a number nor a real tensor.
+        ValueError: shapes that do not fit, an unknown reduction, a gamma below 0, a target outside [0, 1], a
+            pos_weight that is not positive and finite.
+
+    Source: Lin et al., "Focal loss for dense object detection", ICCV (2017).
 
     Example:
         >>> binary_focal_loss(torch.tensor([2.0, -1.0]), torch.tensor([1, 1]), reduction="none")
@@ -105,11 +124,10 @@ def binary_focal_loss(
     check.choice("reduction", reduction, REDUCTIONS)
     check.shape("target", target, input.shape)
     check.probability("target", target)
-    gamma, weight = _exponent(gamma, input), check.scale("pos_weight", pos_weight)
+    gamma = _exponent(gamma, input)
     s = input.to(compute_dtype(input))
-    t = target.to(s.dtype)
-    if isinstance(weight, Tensor):
-        weight = check.broadcast("pos_weight", weight.detach(), input.shape).to(s.dtype)
+    weight = _weight(pos_weight, s)
+    t = target.to(s.dtype).clamp(0, 1)  # the check takes what is beyond by a rounding
     losses = weight * _part(t, s, gamma) + _part(1 - t, -s, gamma)
     return reduce_rows(losses, reduction).to(input.dtype)
 
@@ -153,11 +171,11 @@ def focal_recalibrate(input: Tensor, *, gamma: float = 2.0, dim: int | None = -1
     gamma = _exponent(gamma, input)
     x = input.to(compute_dtype(input))
     if dim is None:
-        s = x.clamp(-FAR, FAR)
-        bent = s + gamma * s - torch.log1p(gamma * _ratio(s)) + torch.log1p(gamma * _ratio(-s))
-        return (bent + torch.where(x.isinf(), x, x - s).detach()).to(input.dtype)
+        s = torch.where(x.isinf(), 0.0, x)
+        return torch.where(x.isinf(), x.detach(), (1 + gamma) * s - _bend(s, gamma)).to(input.dtype)
     at = check.axis("input", input, dim)
-    m = _margins(x.movedim(at, -1)).clamp(max=FAR)
+    most = torch.finfo(x.dtype).max / (1 + gamma)  # an only class has the margin inf
+    m = _margins(x.movedim(at, -1)).clamp(max=most)
     log_h = F.logsigmoid(m) - gamma * F.logsigmoid(-m) - torch.log1p(gamma * _ratio(m))
     return torch.log_softmax(log_h, -1).movedim(-1, at).to(input.dtype)
 
@@ -176,8 +194,10 @@ def focal(m: Tensor, gamma: float) -> Tensor:
 
 
 def _part(t: Tensor, m: Tensor, gamma: float) -> Tensor:
-    """t times the loss at m, where nothing of an infinite loss is nothing."""
-    return t * focal(torch.where((t == 0) & m.isinf(), 0.0, m), gamma)
+    """t times the loss at m, where nothing of an infinite loss is nothing, with an infinite slope in t."""
+    none = (t == 0) & (m == -math.inf)
+    most = torch.finfo(m.dtype).max
+    return torch.where(none, t * most * most, t * focal(torch.where(none, 0.0, m), gamma))
 
 
 def _margins(x: Tensor) -> Tensor:
@@ -205,6 +225,26 @@ def _ratio(m: Tensor) -> Tensor:
     series = 1 - z * (1 / 2 - z * (1 / 3 - z * (1 / 4 - z / 5)))
     above = torch.where(small, series, torch.log1p(z) / torch.where(small, 1.0, z))
     return torch.where(m > 0, above, below)
+
+
+def _bend(s: Tensor, gamma: float) -> Tensor:
+    """log of (1 + gamma rho(s)) / (1 + gamma rho(-s)), with its digits near 0, where it is near 0."""
+    up, down = _ratio(s), _ratio(-s)
+    near = s.clamp(-1, 1)
+    rise = 2 * torch.log(2 * torch.cosh(near / 2)) * torch.sinh(near) - near * torch.cosh(near)  # up - down
+    inner = torch.log1p(gamma * torch.where(s.abs() < 1, rise / (1 + gamma * down), 0.0))
+    outer = torch.log1p(gamma * up) - torch.log1p(gamma * down)
+    return torch.where(s.abs() < 1, inner, outer)
+
+
+def _weight(pos_weight: float | Tensor, s: Tensor) -> float | Tensor:
+    """A positive finite number, or such a tensor in the shape of the scores."""
+    if isinstance(pos_weight, Tensor):
+        return check.broadcast("pos_weight", constant("pos_weight", pos_weight, s.dtype), s.shape)
+    value, info = check.number("pos_weight", pos_weight), torch.finfo(s.dtype)
+    if not info.tiny * info.eps <= value <= info.max:
+        raise ValueError(f"pos_weight must be positive and finite in {s.dtype}, got {pos_weight}")
+    return value
 
 
 def _exponent(gamma: float, input: Tensor) -> float:

@@ -13,7 +13,7 @@ from lemmata.numerics.log_space import log_sum_exp
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import reduce_rows
 
-__all__ = ["Rows", "centred", "margin", "of_classes", "per_class", "reduced"]
+__all__ = ["Rows", "centred", "constant", "margin", "of_classes", "per_class", "reduced"]
 
 
 class Rows(NamedTuple):
@@ -37,15 +37,21 @@ def of_classes(input: Tensor, target: Tensor, ignore_index: int) -> Rows:
     return Rows(x, torch.where(counts, target, 0).unsqueeze(-1), counts)
 
 
-def per_class(name: str, value: Tensor, input: Tensor) -> Tensor:
-    """Positive finite numbers of the classes, constants in the type that sums are made in."""
+def per_class(name: str, value: Tensor, input: Tensor, dtype: torch.dtype) -> Tensor:
+    """A positive finite number for each class, a constant of the dtype."""
+    check.shape(name, value, input.shape[-1:])
+    return constant(name, value, dtype)
+
+
+def constant(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Positive finite numbers, without gradient; checked in the dtype, where a float64 may be 0 or inf."""
     check.tensor(name, value)
     if value.is_complex() or value.dtype == torch.bool:
         raise TypeError(f"{name} must be real numbers, got {value.dtype}")
-    check.shape(name, value, input.shape[-1:])
-    if readable(value) and not ((value > 0) & (value < math.inf)).all():
-        raise ValueError(f"{name} must be positive and finite, got {value.tolist()}")
-    return value.detach().to(compute_dtype(input))
+    kept = value.detach().to(dtype)
+    if readable(kept) and not ((kept > 0) & (kept < math.inf)).all():
+        raise ValueError(f"{name} must be positive and finite in {dtype}, got {value.tolist()}")
+    return kept
 
 
 def centred(x: Tensor) -> Tensor:
