@@ -222,6 +222,41 @@ def test_far_from_the_origin_digits_are_kept(dtype):
     assert dtype != F64 or torch.allclose(far, near, rtol=1e-9)
 
 
+def test_single_precision_keeps_directions_of_little_variance():
+    y = classes(2, 400)
+    one, two = Draw(20).normal(2, 400)
+    x = torch.stack([one, one + (two + 0.6 * y) / 256], 1).float()
+    exact = gaussian_logistic_regression(x.double(), y, num_classes=2)[0]
+    weight = gaussian_logistic_regression(x, y, num_classes=2)[0]
+    assert (exact[1] - exact[0]).abs().min() > 50
+    torch.testing.assert_close(weight, exact.float(), rtol=1e-6, atol=0)
+
+
+def test_single_precision_agrees_with_double_on_the_tumours():
+    datasets = pytest.importorskip("sklearn.datasets")
+    x, y = (torch.tensor(v) for v in datasets.load_breast_cancer(return_X_y=True))
+    exact = odds(x, *gaussian_logistic_regression(x, y, num_classes=2))
+    fit = gaussian_logistic_regression(x.float(), y, num_classes=2)
+    torch.testing.assert_close(odds(x, *(v.double() for v in fit)), exact, rtol=0, atol=1e-4)
+
+
+def test_means_of_a_million_cost_the_weights_of_single_precision_no_digits():
+    y = classes(2, 200)
+    near = Draw(21).normal(200, 1).mul(4).round() / 4 + 0.5 * y[:, None]
+    counted = torch.arange(8388000.0, 8388008.0, dtype=F64)[:, None]
+    for x, labels, origin in (
+        (near + 1e6, y, 1e6),
+        (counted, torch.tensor([0, 0, 0, 1, 0, 1, 1, 1]), 8388000),
+    ):
+        assert torch.equal(x.float().double(), x)
+        weight, bias = gaussian_logistic_regression(x.float(), labels, num_classes=2)
+        exact = gaussian_logistic_regression(x, labels, num_classes=2)
+        torch.testing.assert_close((weight, bias), tuple(v.float() for v in exact), rtol=1e-6, atol=0)
+        there = gaussian_logistic_regression(x - origin, labels, num_classes=2)[0]
+        torch.testing.assert_close(weight.double(), there, rtol=1e-6, atol=0)
+    close((weight[1] - weight[0]).item(), 1.6, 1e-6)
+
+
 def test_problems_side_by_side():
     both = [data(seed) for seed in (11, 12)]
     x, y = (torch.stack(v) for v in zip(*both, strict=True))

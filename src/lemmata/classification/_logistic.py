@@ -7,8 +7,9 @@ probabilities are linear in the input:
 
 With the sample's means and covariance this is linear discriminant analysis (LDA).
 
-* Inputs are float64, float32, bfloat16 or float16; half types are computed in float32. Autocast changes
-  nothing. Integer inputs are refused.
+* Inputs are float64, float32, bfloat16 or float16. All are centred and fitted in float64, for a small
+  eigenvalue of the covariance is a real direction, which float32 would take for rounding; the results have
+  the dtype of the inputs. Autocast changes nothing. Integer inputs are refused.
 * All rows make one classifier: a NaN or an infinity in a row that counts is refused where it can be seen,
   and else spoils it. Leading axes are classifiers beside each other.
 * Where the values can be read (on the CPU, outside of compiled graphs and transforms) a class without a row
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 
 from lemmata import _arguments as check
 from lemmata._torch import readable
-from lemmata.numerics.precision import compute_dtype, no_autocast
+from lemmata.numerics.precision import no_autocast
 
 __all__ = ["gaussian_logistic_regression", "init_linear_from_lda_"]
 
@@ -91,7 +92,7 @@ def gaussian_logistic_regression(
         check.floating("priors", priors)
         check.shape("priors", priors, (k,), "num_classes")
         check.probability("priors", priors)
-    dtype = compute_dtype(input)
+    dtype = torch.float64
     hot = counts.unsqueeze(-1) & (target.unsqueeze(-1) == torch.arange(k, device=target.device))
     hot = hot.to(dtype)  # (..., N, k); rows that do not count have no class
     size = hot.sum(-2)  # (..., k)
