@@ -185,6 +185,31 @@ def test_the_estimated_share_is_the_scatter_of_correlations_over_their_squares(r
     torch.testing.assert_close(ours, stated, rtol=1e-10, atol=1e-10)
 
 
+def test_the_estimated_share_is_at_most_one():
+    x, y = Draw(23).normal(200, 12, 3), classes(2, 12)
+    for one in x:
+        found = gaussian_logistic_regression(one, y, num_classes=2, shrinkage="auto")
+        bayes = gaussian_logistic_regression(one, y, num_classes=2, shrinkage=1.0)
+        rest = one - torch.stack([one[y == i].mean(0) for i in (0, 1)])[y]
+        z = rest / rest.square().mean(0).sqrt()
+        product = (z[:, :, None] * z[:, None])[:, *torch.triu_indices(3, 3, 1)]
+        if product.var(0, correction=0).sum() / 12 > 1.01 * product.mean(0).square().sum():
+            torch.testing.assert_close(found, bayes, rtol=1e-9, atol=1e-9)
+            return
+    raise AssertionError("no draw had a share above one")
+
+
+def test_a_class_of_the_range_may_be_ignored():
+    x, y = data(24, k=2)
+    more = torch.cat([x, x[:3] + 100]), torch.cat([y, torch.ones(3, dtype=torch.int64) * 2])
+    swapped = torch.where(more[1] == 2, 0, more[1] + 1)
+    expected = odds(x, *gaussian_logistic_regression(x, y, num_classes=2))
+    found = gaussian_logistic_regression(more[0], more[1], num_classes=2, ignore_index=2)
+    torch.testing.assert_close(odds(x, *found), expected, rtol=1e-10, atol=1e-10)
+    with pytest.raises(ValueError, match="target must have a row"):
+        gaussian_logistic_regression(more[0], swapped, num_classes=3, ignore_index=0)
+
+
 def test_unbiased_is_the_stated_correction():
     x, y = data(8, rows=22, d=4)
     raw, constant = plain(x, y, 3)
@@ -193,6 +218,15 @@ def test_unbiased_is_the_stated_correction():
     expected = odds(x, q * raw, prior + q * (constant - prior) + 4 / (2 * sizes))
     weight, bias = gaussian_logistic_regression(x, y, num_classes=3, unbiased=True)
     torch.testing.assert_close(odds(x, weight, bias), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_unbiased_counts_the_rank_and_not_the_columns():
+    x, y = data(22)
+    expected = odds(x, *gaussian_logistic_regression(x, y, num_classes=3, unbiased=True))
+    for more in (torch.ones(40, 10, dtype=F64), x[:, :1], torch.ones(40, 60, dtype=F64)):
+        wide = torch.cat([x, more], 1)
+        found = odds(wide, *gaussian_logistic_regression(wide, y, num_classes=3, unbiased=True))
+        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
 
 
 def test_unbiased_weights_have_the_right_mean():
@@ -367,6 +401,8 @@ def test_bad_arguments_are_named():
     refused(ValueError, "shrinkage", shrinkage="ledoit")
     refused(ValueError, "priors", priors=torch.ones(3) / 3)
     refused(ValueError, "priors", priors=torch.tensor([1.5, -0.5]))
+    refused(ValueError, "priors", priors=torch.ones(2))
+    refused(TypeError, "unbiased", unbiased="no")
     refused(ValueError, "unbiased", unbiased=True)
     many = dict(input=FOUR.repeat(9, 1), target=PAIRS.repeat(9))
     refused(ValueError, "unbiased", **many, unbiased=True, shrinkage=0.1)

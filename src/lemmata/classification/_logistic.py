@@ -50,9 +50,11 @@ def gaussian_logistic_regression(
     *within* the classes, divided by N. That is the module's formula with all :math:`w_i` moved by the same
     vector, so that no digits are lost to a large :math:`\mu`: ``(input @ weight.T + bias).softmax(-1)``.
 
-    Where :math:`\Sigma` is singular its pseudoinverse is taken, of features in units of their deviation
-    within the classes. It *ignores* directions in which no class varies, also those that tell classes
-    apart: then a warning says so.
+    Where :math:`\Sigma=DRD` is singular, with the deviations :math:`D` within the classes and their
+    correlations :math:`R`, :math:`D^{-1}R^+D^{-1}` stands for the inverse. It *ignores* moves of x along
+    :math:`Dv` where :math:`Rv=0`, also if :math:`v^\top D^{-1}x` tells classes apart: then a warning says
+    so. What is singular is judged in float64: a multiple of another feature that was rounded to float32
+    varies on its own, by its roundings, and wants shrinkage.
 
     Implements :prf:ref:`logistic-gaussian`, :prf:ref:`logistic-equivariance`, :prf:ref:`logistic-shrinkage`,
     :prf:ref:`logistic-overconfident`.
@@ -65,9 +67,10 @@ def gaussian_logistic_regression(
             :math:`(1-s)\Sigma + s\operatorname{diag}\Sigma`, where a variance of 0 is replaced by that of all
             rows. It does not depend on units. 1 is naive Bayes with shared variances; ``"auto"`` estimates
             the s with the least expected squared error.
-        priors: ``(k,)`` in [0, 1], in place of the frequencies; they change the biases only.
+        priors: ``(k,)``, a distribution, in place of the frequencies; they change the biases only.
         unbiased: divide out what is expected of small samples of normal classes: weights and biases then
-            have the right expectation, given how many rows each class has. Needs N > k + d + 1, no shrinkage.
+            have the right expectation, given how many rows each class has. Needs N > k + r + 1, with r the
+            rank of the covariance (d where it is regular), and no shrinkage.
         ignore_index: rows with this class do not count.
 
     Returns:
@@ -91,17 +94,20 @@ def gaussian_logistic_regression(
     if priors is not None:
         check.floating("priors", priors)
         check.shape("priors", priors, (k,), "num_classes")
-        check.probability("priors", priors)
+        check.law("priors", priors)
     dtype = torch.float64
     hot = counts.unsqueeze(-1) & (target.unsqueeze(-1) == torch.arange(k, device=target.device))
     hot = hot.to(dtype)  # (..., N, k); rows that do not count have no class
     size = hot.sum(-2)  # (..., k)
     if readable(target) and not (size > 0).all():
         raise ValueError(f"target must have a row of each of the num_classes={k} classes, one has none")
-    kept = _kept(size, input.shape[-1], unbiased, share)
+    if not isinstance(unbiased, bool):
+        raise TypeError(f"unbiased must be a bool, got {type(unbiased).__name__}")
+    if unbiased and share != 0:
+        raise ValueError("unbiased is known without shrinkage only; say shrinkage=0.0")
     x = input.to(dtype).masked_fill(~counts.unsqueeze(-1), 0.0)
     with no_autocast(input):
-        weight, bias = _fitted(x, hot, size, share, kept)
+        weight, bias = _fitted(x, hot, size, share, unbiased)
     p = size / size.sum(-1, keepdim=True) if priors is None else priors.to(dtype)
     bias = torch.where(size > 0, bias + p.log(), -math.inf)
     return weight.to(input.dtype), bias.to(input.dtype)
@@ -194,21 +200,18 @@ def _shrinkage(value: float | str) -> float | None:
     return share
 
 
-def _kept(size: Tensor, d: int, unbiased: bool, shrinkage: float | None) -> Tensor | None:
-    """What is left of the weights, (N - k - d - 1) / N, once they are unbiased."""
-    if not unbiased:
-        return None
-    if shrinkage != 0:
-        raise ValueError("unbiased is known without shrinkage only; say shrinkage=0.0")
+def _kept(size: Tensor, rank: Tensor) -> Tensor:
+    """What is left of the weights, (N - k - rank - 1) / N, once they are unbiased."""
     n = size.sum(-1)
-    free = n - size.shape[-1] - d - 1
+    free = n - size.shape[-1] - rank - 1
     if readable(free) and not (free > 0).all():
-        raise ValueError(f"unbiased needs more than {size.shape[-1] + d + 1} rows that count, got {n.min()}")
+        least = f"{size.shape[-1] + 1} + the rank of the covariance"
+        raise ValueError(f"unbiased needs more than {least} rows that count, {1 - free.min():.0f} are missing")
     return free / n
 
 
 def _fitted(
-    x: Tensor, hot: Tensor, size: Tensor, shrinkage: float | None, kept: Tensor | None
+    x: Tensor, hot: Tensor, size: Tensor, shrinkage: float | None, unbiased: bool
 ) -> tuple[Tensor, Tensor]:
     """Weights ``(..., k, d)`` and biases ``(..., k)`` without the logarithm of the frequencies."""
     member = hot.sum(-1, keepdim=True)  # (..., N, 1): 1 where a row counts
@@ -223,11 +226,13 @@ def _fitted(
     z, m = within / unit, mean / unit
     inverse, cov = _inverse(z, n, shrinkage)
     weight = m @ inverse
-    _warn_ignored(m, inverse, cov)
+    rank = (inverse * cov).detach().sum((-2, -1)).round()  # the trace of a projection
     square = (weight * m).sum(-1)
-    if kept is not None:
+    if unbiased:
+        kept = _kept(size, rank)
         weight = weight * kept[..., None, None]
-        square = square * kept.unsqueeze(-1) - x.shape[-1] / size
+        square = square * kept.unsqueeze(-1) - rank.unsqueeze(-1) / size
+    _warn_ignored(m, rank, cov)
     weight = weight / (unit * far)
     return weight, -square / 2 - (weight * centre).sum(-1)
 
@@ -278,12 +283,11 @@ def _least(cov: Tensor) -> float:
     return 16 * max(cov.shape[-1], 4) * torch.finfo(cov.dtype).eps
 
 
-def _warn_ignored(m: Tensor, inverse: Tensor, cov: Tensor) -> None:
+def _warn_ignored(m: Tensor, rank: Tensor, cov: Tensor) -> None:
     """Say so where the pseudoinverse leaves out a direction in which the classes differ."""
     if not readable(m) or not m.numel():
         return
-    rank = (inverse * cov).sum((-2, -1))
-    if (rank > cov.shape[-1] - 0.5).all():
+    if (rank == cov.shape[-1]).all():
         return
     size, direction = torch.linalg.eigh(cov.detach())
     still = size <= _least(cov) * size[..., -1:].clamp(min=torch.finfo(cov.dtype).tiny)
