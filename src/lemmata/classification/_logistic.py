@@ -206,7 +206,7 @@ def _kept(size: Tensor, rank: Tensor) -> Tensor:
     free = n - size.shape[-1] - rank - 1
     if readable(free) and not (free > 0).all():
         least = f"{size.shape[-1] + 1} + the rank of the covariance"
-        raise ValueError(f"unbiased needs more than {least} rows that count, {1 - free.min():.0f} are missing")
+        raise ValueError(f"unbiased needs more than {least} rows that count, {1 - free.min():.0f} too few")
     return free / n
 
 
