@@ -116,6 +116,8 @@ def test_a_prior_that_is_met_changes_nothing(stack):
     torch.testing.assert_close(match_prior(fixed, q, num_iters=1), fixed)
     apart = torch.eye(2, dtype=F64)  # no class in common
     assert torch.equal(match_prior(apart, column([0.3, 0.7])), apart)
+    empty = column([[0.5, 0.5, 0.0]] * 2)  # a column of zeros
+    torch.testing.assert_close(match_prior(empty, column([0.25, 0.25, 0.5])), empty)
 
 
 def test_balanced_rows_keep_the_order():
