@@ -248,9 +248,9 @@ def _stacks(b: Tensor, a: Tensor, q: Tensor, alpha: float, steps: int) -> Tensor
     spoiled = b.isnan().any(-1, keepdim=True)
     b = torch.where(spoiled, 1.0, b)  # it must have no slope
     log_a, log_b = (_shares(_log(torch.where(q > 0, rows, 0.0))) for rows in (a, b))
-    log_q, log_v = _log(q), None
-    for _ in range(steps):
-        if log_v is not None:
+    log_q, log_v = _log(q), torch.zeros_like(q)
+    for step in range(steps):
+        if step:
             log_a, log_b = _shares(log_a + log_v.unsqueeze(-2)), _shares(log_b + log_v)
         log_a, log_b = _power(log_a, alpha), _power(log_b, alpha)
         both = torch.stack(torch.broadcast_tensors(_log_sum(log_a, -2), log_b))
