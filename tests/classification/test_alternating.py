@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers import F64, NAN, Draw, assert_close, assert_derivatives, assert_refused, close, column
 
+from lemmata.classification import _alternating as alternating
 from lemmata.classification import alternating_normalization, can_calibrate, match_prior, topk_entropy
 from lemmata.simplex import em_mixture_weights, entropy
 
@@ -115,6 +116,8 @@ def test_a_prior_that_is_met_changes_nothing(stack):
     torch.testing.assert_close(match_prior(fixed, q, num_iters=1), fixed)
     apart = torch.eye(2, dtype=F64)  # no class in common
     assert torch.equal(match_prior(apart, column([0.3, 0.7])), apart)
+    empty = column([[0.5, 0.5, 0.0]] * 2)  # a column of zeros
+    torch.testing.assert_close(match_prior(empty, column([0.25, 0.25, 0.5])), empty)
 
 
 def test_balanced_rows_keep_the_order():
@@ -127,13 +130,100 @@ def test_balanced_rows_keep_the_order():
     close((found / (b / (b + 9 / 4)) * (b / (b + 9 / 4)).sum(-1, keepdim=True)).max().item(), 1.0)
 
 
-def test_exponents_end_at_the_prior_or_at_classes(stack):
+def test_small_exponents_end_at_the_prior(stack):
     """Theorem alternating-exponent."""
     b, a, q = stack
     cautious = alternating_normalization(b, a, q, alpha=0.5, num_iters=60)
     torch.testing.assert_close(cautious, q.expand_as(b))
+    one_zero = alternating_normalization(HALF, column([[0.0, 1.0]]), HALF, alpha=0.5, num_iters=200)
+    assert_close(one_zero, [0.75, 0.25], 1e-14)  # a zero stays: not the prior
     bold = alternating_normalization(b, a, q, alpha=2, num_iters=400)
-    close(bold.amax(-1).min().item(), 1.0)
+    torch.testing.assert_close(bold, alternating_normalization(b, a, q, alpha=2, num_iters=40))
+    assert bold.amax(-1).min() < 0.95  # and large ones not at single classes
+
+
+def exactly(b, a, q, alpha, steps):
+    """The last row of the stack after the steps, with 60 digits."""
+    with mpmath.workdps(60):
+        L = [[mpmath.mpf(v) for v in row] for row in [*a, b]]
+        for _ in range(steps):
+            L = [[v**alpha for v in row] for row in L]
+            sums = [sum(column) for column in zip(*L, strict=True)]
+            L = [[v * w / s for v, w, s in zip(row, q, sums, strict=True)] for row in L]
+            L = [[v / sum(row) for v in row] for row in L]
+    return L[-1]
+
+
+def test_a_larger_exponent_need_not_end_at_single_classes():
+    """Theorem alternating-exponent: only cross-ratios tend to 0 or infinity."""
+    b, a, q = [0.3, 0.7], [[0.001, 0.999]] * 2, [0.05, 0.95]
+    for steps in (8, 9, 10, 11, 12, 500):
+        found = alternating_normalization(column(b), column(a), column(q), alpha=2.0, num_iters=steps)
+        if steps <= 12:
+            assert_close(found, exactly(b, a, q, 2, steps), 1e-12)
+        close(found[0].item(), 0.17056, 1e-4)
+
+
+THIRDS = [1 / 3] * 3
+STEEP = [  # b, sure rows, prior, exponent, steps
+    ([0.6, 0.35, 0.05], [[0.7, 0.26, 0.04]], THIRDS, 16, 1),
+    ([0.9, 0.09, 0.01], [], THIRDS, 16, 1),
+    ([0.9, 0.0999, 1e-4], [], THIRDS, 8, 1),
+    ([0.98, 0.02], [[0.97, 0.03]], [0.5, 0.5], 2, 7),
+    ([0.5, 0.4, 0.1], [[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], THIRDS, 1.5, 13),
+]
+
+
+@pytest.mark.parametrize("case", STEEP)
+def test_steep_powers_against_mpmath(case):
+    b, a, q, alpha, steps = case
+    sure = column(a).reshape(-1, len(b))
+    found = alternating_normalization(column(b), sure, column(q), alpha=alpha, num_iters=steps)
+    assert_close(found, exactly(b, a, q, alpha, steps), 1e-11)
+    if not a:
+        assert_close(found, q, 1e-14)
+
+
+def test_steep_powers_have_these_values():
+    """The same as numbers, which another formula gave."""
+    found = [
+        alternating_normalization(
+            column(b), column(a).reshape(-1, len(b)), column(q), alpha=p, num_iters=k
+        )
+        for b, a, q, p, k in STEEP
+    ]
+    assert_close(found[0], [0.038, 0.485, 0.476], 0, 1e-3)
+    close(found[3][1].item() / 2.6e-12, 1.0, 0.02)
+
+
+def test_factors_of_any_size_in_float32():
+    """A factor of 1e33 is one: nothing is clamped."""
+    z = torch.tensor([[0.0, -75, -1], [0, -75, -2], [0, -75, -0.5]]).softmax(-1)
+    q = torch.tensor([0.3, 0.3, 0.4])
+    exact = match_prior(z.double(), q.double())
+    torch.testing.assert_close(match_prior(z, q).double(), exact, rtol=1e-4, atol=1e-6)
+    assert_close(match_prior(z, q)[0], [0.285, 0.285, 0.429], 0, 1e-3)
+    tiny, half = torch.tensor([[1.0, 1e-35]] * 2), torch.tensor([0.5, 0.5])
+    assert_close(match_prior(tiny, half), [0.5] * 4, 1e-5)
+    nobody, rare = torch.empty(0, 2), torch.tensor([1.0, 1e-38])
+    torch.testing.assert_close(alternating_normalization(half, nobody, rare), rare, rtol=1e-4, atol=0)
+
+
+def test_slopes_of_the_smallest_numbers():
+    """The slope of the logarithm of 1e-42 is inf in float32; that of the result is not."""
+    p = torch.tensor([[1.0, 1e-42], [0.5, 0.5], [0.3, 0.7]]).requires_grad_()
+    for result in (match_prior(p, HALF.float()), alternating_normalization(p, p[2:], HALF.float())):
+        (slope,) = torch.autograd.grad(result[:, 0].sum(), p)
+        assert not slope.isnan().any()
+        assert slope[1:].isfinite().all()
+
+
+def test_parts_of_the_doubtful_rows(stack, monkeypatch):
+    """Stacks are kept in parts: the answer is the same."""
+    b, a, q = stack
+    whole = alternating_normalization(b, a, q, num_iters=3)
+    monkeypatch.setattr(alternating, "ROOM", 2 * a.numel())
+    torch.testing.assert_close(alternating_normalization(b, a, q, num_iters=3), whole, rtol=0, atol=0)
 
 
 def test_entropy_of_the_largest():
@@ -261,6 +351,37 @@ def test_a_class_that_nobody_has_is_gone():
     assert found[1].isnan().all()
 
 
+BAD = [([NAN, 0.5, 0.5], [0.4, 0.4, 0.2]), ([0.0, 0.0, 1.0], [0.5, 0.5, 0.0])]
+
+
+@pytest.mark.parametrize(("bad", "law"), BAD)
+@pytest.mark.parametrize("calibrate", [match_prior, can_calibrate])
+def test_a_bad_row_leaves_the_slopes_of_the_others(bad, law, calibrate):
+    """One row of NaN, or of a class that nobody has, which is sure."""
+    good, q = column([[0.2, 0.3, 0.5], [0.6, 0.35, 0.05], [0.33, 0.33, 0.34]]), column(law)
+
+    def slopes(rows, kept):
+        rows = rows.clone().requires_grad_()
+        made = calibrate(rows, q)[kept]
+        return torch.autograd.grad((made * column([1.0, 2.0, 4.0])).sum(), rows)[0][kept]
+
+    found = slopes(torch.cat([good[:1], column([bad]), good[1:]]), [0, 2, 3])
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, slopes(good, [0, 1, 2]), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("bad", "law"), BAD)
+def test_a_bad_doubtful_row_leaves_the_slopes_of_the_sure_ones(bad, law):
+    good, sure = column([[0.3, 0.3, 0.4]]), column([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]]).requires_grad_()
+    for options in (dict(num_iters=1), dict(num_iters=3), dict(alpha=2.0, num_iters=2)):
+        slopes = [
+            torch.autograd.grad(alternating_normalization(b, sure, column(law), **options)[0, 0], sure)[0]
+            for b in (torch.cat([good, column([bad])]), good)
+        ]
+        assert slopes[0].isfinite().all()
+        torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-14)
+
+
 def test_rows_with_nan_are_left_alone():
     p = column([[0.05, 0.95], [NAN, 0.5], [0.5, 0.5]])
     found = can_calibrate(p, HALF)
@@ -279,6 +400,15 @@ def test_small_probabilities_keep_their_ratios(dtype):
     assert_close(found, [0.5, 0.5], 64 * torch.finfo(dtype).eps)
     steep = alternating_normalization(tiny, tiny, HALF.to(dtype), alpha=16.0, num_iters=200)
     assert steep.isfinite().all()
+
+
+def test_the_threshold_is_compared_before_rounding():
+    """Between the entropy of a row and what bfloat16 makes of it, the former decides."""
+    p = torch.tensor([[0.0625, 0.9375], [0.3125, 0.6875]]).bfloat16()  # exact
+    exact, rounded = (topk_entropy(x, 2)[1].item() for x in (p.double(), p))
+    assert abs(exact - rounded) > 1e-4
+    found = can_calibrate(p, HALF.bfloat16(), k=2, threshold=(exact + rounded) / 2)
+    assert torch.equal(found, p) == (exact < rounded)
 
 
 def test_refusals():

@@ -22,15 +22,17 @@ from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import readable
-from lemmata.numerics.precision import compute_dtype, no_autocast
+from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.tsallis import tsallis
 
 __all__ = ["alternating_normalization", "can_calibrate", "match_prior", "topk_entropy"]
 
-F64 = torch.float64  # what powers of factors need
-MOST = 16.0  # an exponent beyond which powers of float64 have no room
+F64 = torch.float64  # what repeated powers need
+MOST = 16.0  # an exponent beyond which one step leaves only the largest entries
+ROOM = 2**24  # numbers of stacks that are kept at once
+FAR, SHIFT = 2.0**-64, 64 * math.log(2)  # a number below which the slope of the logarithm may overflow
 SLACK = 0.01  # a sum of probabilities that is further from 1 is no rounding
-STEEPEST = 1e30  # a power at which every number below 1 is 0
+STEEPEST = 1e30  # an entry whose logarithm is below minus this is 0
 
 
 def topk_entropy(p: Tensor, k: int = 3, *, normalize: bool = True, renormalize: bool = True) -> Tensor:
@@ -64,15 +66,7 @@ def topk_entropy(p: Tensor, k: int = 3, *, normalize: bool = True, renormalize: 
         >>> topk_entropy(p, 2, renormalize=False)
         tensor([0.6309, 0.6309])
     """
-    k = check.at_least("k", k, 1)
-    _rows_of("p", p)
-    m = p.shape[-1]
-    k = min(k, m)
-    top = p.to(compute_dtype(p)).sort(-1, descending=True).values[..., :k]
-    if renormalize:
-        top = top / top.sum(-1, keepdim=True)
-    most = math.log(k if renormalize else m) if normalize else 1.0
-    return (tsallis(top) / (most or 1.0)).to(p.dtype)
+    return _doubt(p, k, normalize, renormalize).to(p.dtype)
 
 
 def alternating_normalization(
@@ -83,18 +77,19 @@ def alternating_normalization(
     .. math:: L\leftarrow L^{\alpha},\qquad L_{ij}\leftarrow L_{ij}\,\frac{(n+1)\,q_j}{\sum_iL_{ij}},\qquad
               L_{ij}\leftarrow\frac{L_{ij}}{\sum_jL_{ij}}
 
-    Doubtful rows do not see each other: each is alone below the sure ones. All rows of a stack are their own
-    first form times one vector of m factors (:prf:ref:`alternating-factors`), so only that is kept: B m + B n
-    numbers for B doubtful rows, never B n m. The first step costs (n + B) m, a later one B n m.
+    Doubtful rows do not see each other: each is alone below the sure ones. The first step costs (n + B) m for
+    B doubtful rows, a later one B n m. Stacks are kept in logarithms, so that no factor is too small or
+    large; in parts of some 16 million numbers, but all of them where a derivative is asked for.
 
-    Implements :prf:ref:`alternating-step`, :prf:ref:`alternating-factors`, :prf:ref:`alternating-pair`.
+    Implements :prf:ref:`alternating-step`, :prf:ref:`alternating-pair`.
 
     Args:
         uncertain: ``(..., m)``, probabilities.
         confident: ``(n, m)``, the sure rows; n may be 0, and then one step returns the prior.
         prior: ``(m,)``, the share of each class where the rows come from.
-        alpha: the exponent of each step, in (0, 16]. Above 1 repeated steps end at single classes,
-            below 1 at the prior, whatever the rows say.
+        alpha: the exponent of each step, in (0, 16]. Above 1 repeated steps drive every cross-ratio that is
+            not 1 to 0 or infinity (some rows may still end between classes); below 1 they end at the prior,
+            whatever the rows say, if all entries of the stack are positive.
         num_iters: how many steps, at least 1. With ``alpha`` 1 they tend to the limit of Sinkhorn.
 
     Returns:
@@ -137,8 +132,8 @@ def can_calibrate(
 ) -> Tensor:
     r"""A batch of predictions, of which the doubtful ones are made again with the help of the sure ones.
 
-    A row is doubtful where :func:`topk_entropy` of it is at least ``threshold``; the others are sure, and
-    returned as they are. No row that is made again helps another.
+    A row is doubtful where :func:`topk_entropy` of it is at least ``threshold``, before it is rounded to
+    a half type; the others are sure, and returned as they are. No row that is made again helps another.
 
     Implements :prf:ref:`alternating-step`.
 
@@ -168,7 +163,7 @@ def can_calibrate(
     check.scores("p", p)
     if p.dim() != 2:
         raise ValueError(f"p must have the axes (N, m), got shape {tuple(p.shape)}")
-    doubt = topk_entropy(p, k)
+    doubt = _doubt(p, k)
     q = _prior(prior, p.shape[-1])
     alpha, steps = _settings(alpha, num_iters)
     dtype = F64 if alpha != 1 else compute_dtype(p, prior)
@@ -187,7 +182,7 @@ def match_prior(p: Tensor, prior: Tensor, *, num_iters: int = 100) -> Tensor:
     There is nothing to tune, no row is chosen, and the shares in training are not asked for. Where the model
     was right about those and only the shares have changed, the limit is what Bayes would say.
 
-    Implements :prf:ref:`alternating-bayes`, :prf:ref:`alternating-em`.
+    Implements :prf:ref:`alternating-bayes`, :prf:ref:`alternating-em`, :prf:ref:`alternating-factors`.
 
     Args:
         p: ``(N, m)``, probabilities. A row with a NaN counts nothing and stays NaN.
@@ -216,65 +211,92 @@ def match_prior(p: Tensor, prior: Tensor, *, num_iters: int = 100) -> Tensor:
     steps = check.at_least("num_iters", num_iters, 1)
     q = _prior(prior, p.shape[-1])
     dtype = compute_dtype(p, prior)
-    rows, q = p.to(dtype), q.to(dtype)
+    rows = p.to(dtype)
     spoiled = rows.isnan().any(-1, keepdim=True)
-    a, v = torch.where(spoiled | (q == 0), 0.0, rows), torch.ones_like(q)
-    with no_autocast(p):
-        for _ in range(steps):
-            v = _factors(q, _inverse(a @ v, 1.0) @ a)
-        made = a * v
-        result = made / made.sum(-1, keepdim=True)
-    return torch.where(spoiled, rows, result).to(p.dtype)
+    log_p, log_q = _log(torch.where(spoiled | (q == 0), 0.0, rows)), _log(q.to(dtype))
+    log_v = torch.zeros_like(log_q)
+    for _ in range(steps):
+        log_v = _shares(log_v + _factors(log_q, _log_sum(_shares(log_p + log_v), -2)))
+    made = _probabilities(log_p + log_v)
+    return torch.where(spoiled, rows, made).to(p.dtype)
 
 
 # --------------------------------------------------------------------------- the steps
 
 
+def _doubt(p: Tensor, k: int, normalize: bool = True, renormalize: bool = True) -> Tensor:
+    """The entropy of :func:`topk_entropy`, in the dtype that it is computed in."""
+    k = check.at_least("k", k, 1)
+    _rows_of("p", p)
+    m = p.shape[-1]
+    k = min(k, m)
+    top = p.to(compute_dtype(p)).sort(-1, descending=True).values[..., :k]
+    if renormalize:
+        top = top / top.sum(-1, keepdim=True)
+    most = math.log(k if renormalize else m) if normalize else 1.0
+    return tsallis(top) / (most or 1.0)
+
+
 def _alternate(b: Tensor, a: Tensor, q: Tensor, alpha: float, steps: int) -> Tensor:
-    """Rows b (B, m), each below the rows a (n, m) of its own copy; v (B, m) is what all its columns got."""
+    """Rows b (B, m), each below its own copy of the rows a (n, m); in parts, for the copies take room."""
+    part = ROOM // max(a.numel(), 1) if steps > 1 else len(b)  # the first step needs no copies
+    return torch.cat([_stacks(rows, a, q, alpha, steps) for rows in b.split(max(part, 1))])
+
+
+def _stacks(b: Tensor, a: Tensor, q: Tensor, alpha: float, steps: int) -> Tensor:
+    """All steps in logarithms: a is (n, m), after the first step (B, n, m)."""
     spoiled = b.isnan().any(-1, keepdim=True)
-    a, b = torch.where(q > 0, a, 0.0), torch.where(q > 0, b, 0.0)
-    log_a, log_b = _log(a), _log(b)
-    A, B, v = _power(a, log_a, 1.0), _power(b, log_b, 1.0), torch.ones_like(q)
-    with no_autocast(b):
-        for step in range(1, steps + 1):
-            sums, own = v @ A.mT, (v * B).sum(-1, keepdim=True)  # (n,), later (B, n); (B, 1)
-            power = alpha**step if step * math.log(alpha) < math.log(STEEPEST) else STEEPEST
-            A, B = _power(a, log_a, power), _power(b, log_b, power)
-            v = _factors(q, _inverse(sums, alpha) @ A + _inverse(own, alpha) * B, alpha)
-        made = v * B
-        result = made / made.sum(-1, keepdim=True)
-    return torch.where(spoiled, math.nan, result)
+    b = torch.where(spoiled, 1.0, b)  # it must have no slope
+    log_a, log_b = (_shares(_log(torch.where(q > 0, rows, 0.0))) for rows in (a, b))
+    log_q, log_v = _log(q), torch.zeros_like(q)
+    for step in range(steps):
+        if step:
+            log_a, log_b = _shares(log_a + log_v.unsqueeze(-2)), _shares(log_b + log_v)
+        log_a, log_b = _power(log_a, alpha), _power(log_b, alpha)
+        both = torch.stack(torch.broadcast_tensors(_log_sum(log_a, -2), log_b))
+        log_v = _factors(log_q, _log_sum(both, 0))
+    return torch.where(spoiled, math.nan, _probabilities(log_b + log_v))
 
 
-def _factors(q: Tensor, total: Tensor, alpha: float = 1.0) -> Tensor:
-    """What makes columns of these totals those of the prior, up to a common factor; 0 where no row is.
+def _factors(log_q: Tensor, log_total: Tensor) -> Tensor:
+    """What makes columns of these totals those of the prior, up to a common factor; 0 where no row is."""
+    some = (log_total > -math.inf) & (log_q > -math.inf)
+    return torch.where(some, log_q - torch.where(some, log_total, 0.0), -math.inf)
 
-    Where the prior cannot be met a factor falls without end. It is kept so large that no power of it
-    overflows: a row of this class alone still counts.
-    """
-    some = (total > 0) & (q > 0)
-    v = torch.where(some, q / torch.where(some, total, 1.0), 0.0)
-    least = torch.finfo(v.dtype).tiny ** (0.75 / max(alpha, 1.0))
-    return torch.where(some, (v / v.detach().amax(-1, keepdim=True)).clamp(min=least), 0.0)
+
+def _log_sum(log: Tensor, dim: int) -> Tensor:
+    """Logarithm of the sum over an axis, -inf for none; zeros have slope 0, even if there is nothing else."""
+    if not log.shape[dim]:
+        return log.sum(dim) - math.inf
+    peak = log.detach().amax(dim, keepdim=True)
+    peak = torch.where(peak > -math.inf, peak, 0.0)
+    total = (log - peak).exp().sum(dim)
+    some = total > 0
+    return torch.where(some, torch.where(some, total, 1.0).log() + peak.squeeze(dim), -math.inf)
+
+
+def _shares(log: Tensor) -> Tensor:
+    """Rows divided by their sums; a row without a class stays one."""
+    total = _log_sum(log, -1).unsqueeze(-1)
+    return log - torch.where(total > -math.inf, total, 0.0)
+
+
+def _probabilities(log: Tensor) -> Tensor:
+    """Rows divided by their sums, no more in logarithms; NaN where no class is left."""
+    none = (log == -math.inf).all(-1, keepdim=True)
+    return torch.where(none, math.nan, _shares(log).exp())
 
 
 def _log(p: Tensor) -> Tensor:
-    """log p less that of the largest entry; 0 where p is."""
-    some = p > 0
-    log = torch.where(some, torch.where(some, p, 1.0).log(), -math.inf)
-    peak = log.amax(-1, keepdim=True)
-    return torch.where(some, log - torch.where(peak == -math.inf, 0.0, peak), 0.0)
+    """log p; -inf with slope 0 where p is 0. Tiny numbers are scaled, that the slope of no number is inf."""
+    some, far = p > 0, p < FAR
+    scaled = torch.where(some, torch.where(far, p / FAR, p), 1.0)
+    return torch.where(some, scaled.log() - torch.where(far, SHIFT, 0.0), -math.inf)
 
 
-def _power(p: Tensor, log: Tensor, power: float) -> Tensor:
-    """p to a power, but for a factor of the row; 0 where p is."""
-    return torch.where(p > 0, (power * log).exp(), 0.0)
-
-
-def _inverse(x: Tensor, power: float) -> Tensor:
-    """x to minus the power; 0 where x is: a row that has no class left."""
-    return torch.where(x > 0, torch.where(x > 0, x, 1.0) ** -power, 0.0)
+def _power(log: Tensor, alpha: float) -> Tensor:
+    """Entries to the power; what is smaller than any number becomes 0."""
+    return log if alpha == 1 else torch.where(log < -STEEPEST, -math.inf, alpha * log)
 
 
 # --------------------------------------------------------------------------- arguments
