@@ -68,7 +68,7 @@ class Table:
     targets: Sequence[Target] = ()
     more: Callable[[str, dict[str, float]], Record] = field(default=lambda case, medians: {})  # other fields
     rounds: int = 15
-    seconds: float = 12.0  # after these no further round begins, if there were LEAST
+    seconds: float = 10.0  # after these no further round begins, if there were LEAST
     clock: Callable[[], float] = time.perf_counter
 
 
