@@ -27,7 +27,7 @@ help:
 	@echo "make notebooks   carry text twins into notebooks and execute what changed (ALL=1: everything)"
 	@echo "make lint        ruff and mypy only"
 	@echo "make lab         JupyterLab, with the text twins paired and the text rendered"
-	@echo "make bench       time everything in under ten minutes: benchmarks/results/, which the page Performance shows"
+	@echo "make bench       time everything in about ten minutes: benchmarks/results/, which the page Performance shows"
 	@echo "make mutants     how many small faults in CHAPTER=classification/multilabel the checks notice"
 	@echo "                 (CHANGED=1: in the functions that changed since the last merge; CHANGED=v0.1.0: since then)"
 	@echo "make findings    every script in findings/: surprises about other software, run again"

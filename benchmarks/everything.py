@@ -2,7 +2,7 @@
 
     python benchmarks/everything.py [--quick]    (make bench)
 
-It takes under ten minutes on one thread. ``--quick`` sees whether each runs, and writes nothing.
+It takes about ten minutes on one thread. ``--quick`` sees whether each runs, and writes nothing.
 """
 
 import os
