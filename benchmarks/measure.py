@@ -32,6 +32,7 @@ from torch.profiler import ProfilerActivity, profile
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells of its starts and stops
 LEAST = 3  # rounds, however slow they are
+SLOWER = 10  # a case that comes after one so many times slower finds caches and memory of that one
 MISSING: dict[str, str] = {}  # peers that take no part, and why
 
 Case = Callable[[], object]
@@ -80,19 +81,25 @@ def interleaved(
     clock: Callable[[], float] = time.perf_counter,
     said: Callable[[int], None] = lambda turn: None,
 ) -> dict[str, list[float]]:
-    """The seconds of each case, round by round; a first round warms up and does not count."""
+    """The seconds of each case, round by round; a first round warms up and does not count.
+
+    A case runs once more, untimed, where it comes after one ``SLOWER`` times slower.
+    """
     times: dict[str, list[float]] = {name: [] for name in cases}
-    begin = time.perf_counter()
+    warm = {name: float("inf") for name in cases}  # what each took last
+    begin, before = time.perf_counter(), 0.0
     for turn in range(rounds + 1):
         if turn > LEAST and time.perf_counter() - begin > seconds:
             break
         said(turn)
         for name, case in cases.items():
+            if before > SLOWER * warm[name]:
+                case()
             start = clock()
             case()
-            taken = clock() - start
+            before = warm[name] = clock() - start
             if turn:
-                times[name].append(taken)
+                times[name].append(before)
     return times
 
 

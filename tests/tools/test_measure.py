@@ -63,6 +63,22 @@ def test_only_the_case_itself_is_timed(measure):
     assert times == {"a": [3], "b": [7]}
 
 
+def test_a_case_after_a_much_slower_one_runs_once_untimed(measure):
+    now, order = [0.0], []
+
+    def case(name, seconds):
+        def run():
+            order.append(name)
+            now[0] += seconds * (2 if order[-2:-1] == ["slow"] else 1)  # what follows it is slower
+
+        return run
+
+    cases = {"quick": case("quick", 1.0), "alike": case("alike", 2.0), "slow": case("slow", 50.0)}
+    times = measure.interleaved(cases, 2, clock=lambda: now[0])
+    assert times == {"quick": [1.0, 1.0], "alike": [2.0, 2.0], "slow": [50.0, 50.0]}
+    assert order == ["quick", "alike", "slow", *["quick", "quick", "alike", "slow"] * 2]
+
+
 def test_slow_cases_get_few_rounds_but_not_too_few(measure):
     times = measure.interleaved({"a": lambda: time.sleep(0.01)}, 100, seconds=0.02)
     assert len(times["a"]) == measure.LEAST
