@@ -17,6 +17,7 @@ from torch import Tensor
 from lemmata.classification import multilabel_cross_entropy
 from lemmata.estimation import Moments, hsic, hsic_test
 from lemmata.geometry import orthogonal_
+from lemmata.numerics.exponentials import exp, exp_, unit_of_exponents
 from lemmata.simplex import entmax
 
 WHOLE = "all of it"
@@ -56,7 +57,7 @@ def soft(shape: tuple[int, ...], normal: Drawn) -> Parts:
     """Forward and backward of the multi-label loss."""
     scores, labels = normal(*shape).requires_grad_(), normal(*shape).sigmoid()
     plain, block, place = scores.detach(), normal(min(scores.numel(), 2**16)), torch.empty(shape)
-    blocks = scores.numel() / block.numel()
+    blocks, memory = scores.numel() / block.numel(), torch.empty_like(block)
 
     def streams() -> None:
         plain.sum(), labels.sum(), place.copy_(plain), labels.sum()
@@ -64,7 +65,7 @@ def soft(shape: tuple[int, ...], normal: Drawn) -> Parts:
     return {
         WHOLE: lambda: step(lambda s: multilabel_cross_entropy(s, labels), scores),
         "scores and labels read twice, the gradient written": streams,
-        "two exponentials a label": again(2 * blocks, block.exp),
+        "two exponentials a label": again(2 * blocks, lambda: exp(block, memory)),
         "two divisions a label": again(2 * blocks, block.reciprocal),
     }
 
@@ -86,13 +87,14 @@ def exact(shape: tuple[int, ...], normal: Drawn) -> Parts:
     x, y = normal(n, d), normal(n, d)
     size = min(n, 320)
     one, other = normal(2, size, d + 2), normal(2, d + 2, size)
-    tile, vector = -(normal(2, size, size) ** 2), normal(2, size, 1)
+    tile, unit = -(normal(2, size, size) ** 2), unit_of_exponents(x)
+    place = torch.empty_like(tile)
     tiles = n * (n + size) / 2 / size**2
     return {
         WHOLE: lambda: hsic(x, y, bandwidth=4.0),
-        "products": again(tiles, lambda: torch.bmm(one, other, out=tile.clone())),
-        "exponentials": again(tiles, tile.exp),
-        "sums of rows": again(tiles, lambda: torch.bmm(tile, vector)),
+        "products": again(tiles, lambda: torch.bmm(one, other, out=place)),
+        "exponentials": again(tiles, lambda: exp_(place.copy_(tile), unit)),
+        "sums of rows": again(tiles, lambda: tile.sum(2)),
     }
 
 
@@ -101,16 +103,15 @@ def permuted(shape: tuple[int, ...], normal: Drawn) -> Parts:
     n, d = shape
     x, y = normal(n, d), normal(n, d)
     one, other = normal(n, d + 2), normal(d + 2, min(n, 32))
-    tile = -(normal(n, min(n, 32)) ** 2)
+    tile, unit = -(normal(n, min(n, 32)) ** 2), unit_of_exponents(x)
+    place = torch.empty_like(tile)
     tiles = 999 * n / 2 / tile.shape[1]
     numbers = tile.flatten()
     seeded = torch.Generator()
     return {
-        WHOLE: lambda: hsic_test(
-            x, y, bandwidth=4.0, permutations=999, generator=seeded.manual_seed(0)
-        ),
-        "products of coordinates": again(tiles, lambda: one @ other),
-        "exponentials": again(tiles, tile.exp),
+        WHOLE: lambda: hsic_test(x, y, bandwidth=4.0, permutations=999, generator=seeded.manual_seed(0)),
+        "products of coordinates": again(tiles, lambda: torch.mm(one, other, out=place)),
+        "exponentials": again(tiles, lambda: exp_(place.copy_(tile), unit)),
         "products of kernels": again(tiles, lambda: numbers @ numbers),
     }
 
