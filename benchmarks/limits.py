@@ -6,6 +6,7 @@ The unit is the whole operation. A part works on as many numbers as the whole, b
 does. Parts need not add up: the whole makes other things, too, and waits for memory.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -37,6 +38,17 @@ def tables(quick: bool) -> Iterator[Table]:
     yield table("hsic_test, 999 permutations", (50, 10) if quick else (2000, 10), permuted, normal, rounds=3)
     yield table("orthogonal_", (40, 8) if quick else (16384, 256), tall, normal)
     yield table("Moments", (1000,) if quick else (10**8,), four, normal, rounds=3)
+    yield exponentials(normal(100 if quick else 2**16))
+
+
+def exponentials(x: Tensor) -> Table:
+    """Those that torch has, in cache; which is the fastest depends on the maker of the processor."""
+    place = torch.empty_like(x)
+    cases = {
+        f"torch.{f.__name__}": again(100, functools.partial(f, x, out=place))
+        for f in (torch.exp2, torch.exp, torch.expm1, torch.sigmoid)
+    }
+    return Table("exponentials, a hundred times", x.shape, "float32", cases, "torch.exp2")
 
 
 def table(
