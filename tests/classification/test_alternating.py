@@ -95,12 +95,12 @@ def test_three_speeds_of_zeros(n, q0):
 
 
 def test_a_prior_that_cannot_be_met_leaves_no_row_out():
-    """After 700 steps the factor would be 9 to minus that; the sure row still holds its class."""
+    """After 400 steps the factor would be 9 to minus that; the sure row still holds its class."""
     sure, q = column([[0.0, 1.0]]), column([0.9, 0.1])
-    assert_close(alternating_normalization(HALF, sure, q, num_iters=700), [1.0, 0.0], 1e-15, 1e-25)
+    assert_close(alternating_normalization(HALF, sure, q, num_iters=400), [1.0, 0.0], 1e-15, 1e-25)
     rows = torch.cat([sure, HALF[None]])
-    assert_close(match_prior(rows, q, num_iters=700), [0.0, 1.0, 1.0, 0.0], 1e-15, 1e-25)
-    by_float32 = torch.vmap(lambda p: match_prior(p, q.float(), num_iters=700))(rows[None].float())
+    assert_close(match_prior(rows, q, num_iters=400), [0.0, 1.0, 1.0, 0.0], 1e-15, 1e-25)
+    by_float32 = torch.vmap(lambda p: match_prior(p, q.float(), num_iters=400))(rows[None].float())
     assert_close(by_float32, [0.0, 1.0, 1.0, 0.0], 1e-15, 1e-25)  # in logarithms
 
 
@@ -312,7 +312,7 @@ def test_derivatives(stack):
         return alternating_normalization(*rows, **options)
 
     assert_derivatives(lambda *x: made(*x), b[:2], a[:3], q)
-    assert_derivatives(lambda *x: made(*x, alpha=1.5, num_iters=3), b[:2], a[:3], q)
+    assert_derivatives(lambda *x: made(*x, alpha=1.5, num_iters=3), b[:1], a[:2], q)
 
 
 # --------------------------------------------------------------------------- failure

@@ -123,7 +123,7 @@ def can_calibrate(
 
 def _alternate(b: Tensor, a: Tensor, q: Tensor, alpha: float, steps: int) -> Tensor:
     """Rows b (B, m), each after the steps of the stack of a (n, m) and itself; NaN where nothing is left."""
-    if not all(readable(x) or not x.numel() for x in (b, a, q)):
+    if not all(readable(x) for x in (b, a, q)):
         dtype = torch.float64 if alpha != 1 else compute_dtype(b, a, q)
         return in_parts(b.to(dtype), a.to(dtype), q.to(dtype), alpha, steps)
     b, a, q = b.double(), a.double(), q.double()
