@@ -47,8 +47,9 @@ def with_zeros():
     b[0, 0] = b[1, 1] = b[:, 4] = 0
     a[:4, 0] = a[3:, 1] = a[:, 3] = a[:, 4] = 0
     b[3] = a[5] = column([0, 0, 1.0, 0, 0])  # nothing is left of them
-    b[4] = NAN
-    return b / b.sum(-1, keepdim=True), a / a.sum(-1, keepdim=True), q
+    b, a = b / b.sum(-1, keepdim=True), a / a.sum(-1, keepdim=True)
+    b[4] = column([NAN, 0.5, 0.5, 0, 0])
+    return b, a, q
 
 
 def rare_class():
@@ -85,6 +86,18 @@ def test_rows_do_not_depend_on_their_parts(monkeypatch):
     torch.testing.assert_close(alternating_normalization(b, a, q, **options), whole, rtol=1e-14, atol=0)
     monkeypatch.setattr("lemmata.classification._alternating.stacks.ROOM", 2 * a.numel())
     torch.testing.assert_close(twin(b, a, q, **options), whole, rtol=1e-13, atol=0)
+
+
+def test_common_rows_are_made_in_one_product(monkeypatch):
+    sizes = []
+
+    def counted(b, *rest):
+        sizes.append(len(b))
+        return factors(b, *rest)
+
+    monkeypatch.setattr(calibrate, "factors", counted)
+    alternating_normalization(*random(2.0), num_iters=2)
+    assert sizes == [6]
 
 
 def test_what_is_left_of_rows():
@@ -199,9 +212,10 @@ def test_calibrated_rows_are_those_of_the_dense_form():
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 4.0])
-@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("side", [1, 0, -1])
 def test_rows_are_lost_at_the_least_factor(alpha, side):
     """Without a sure row the factors are the prior over b: the smaller one is LEAST^(1/alpha) at the edge."""
+    assert LEAST == 2.0**-256  # as the page says
     edge = LEAST ** (1 / max(alpha, 1))
     q = column([1.0, edge * (1 + side * 1e-6)])
     _, power, lost = factors(column([[1.0, 1.0]]), column([]).reshape(0, 2), q, alpha, 1)
@@ -209,7 +223,7 @@ def test_rows_are_lost_at_the_least_factor(alpha, side):
     assert_close(power, [1.0, 1.0], 0)
 
 
-@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("side", [1, 0, -1])
 def test_rows_are_lost_at_the_least_sum_of_a_column(side):
     """Both classes are rare in proportion to their prior, so that no factor tells."""
     rare = LEAST * (1 + side * 1e-6)
