@@ -1,4 +1,4 @@
-"""What is compiled for the processor: rows of the contract and two more, at once, as inductor begins slowly."""
+"""What is compiled for the processor: rows of the contract and two more, at once: inductor begins slowly."""
 
 import shutil
 
