@@ -1,7 +1,6 @@
 """The law of an angle and of its cosine: identities, agreement with mpmath, what breaks."""
 
 import math
-import shutil
 
 import pytest
 import torch
@@ -14,7 +13,6 @@ from helpers import (
     assert_derivatives,
     column,
     gradient,
-    quick_inductor,
     seeded,
 )
 from mpmath import mp
@@ -309,16 +307,6 @@ def test_vmap(device, function):
     torch.testing.assert_close(torch.vmap(f, in_dims=1)(x), f(x).T, rtol=1e-15, atol=0)
     by_sample = torch.vmap(torch.func.grad(lambda x: f(x).sum()))(x)
     torch.testing.assert_close(by_sample, gradient(f, x), rtol=1e-14, atol=0)
-
-
-@pytest.mark.skipif(shutil.which("c++") is None, reason="inductor needs a compiler")
-def test_machine_code_of_the_tail(monkeypatch):
-    torch.compiler.reset()
-    x = torch.linspace(-0.9, 0.9, 64)
-    monkeypatch.setattr(quadrature, "RULE", quadrature._legendre(2))  # a node more is the same code once more
-    compiled = torch.compile(lambda x: cosine_tail(x, 9), fullgraph=True)
-    with quick_inductor():
-        torch.testing.assert_close(compiled(x), cosine_tail(x, 9), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 10**6])
