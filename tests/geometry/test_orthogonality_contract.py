@@ -20,7 +20,7 @@ def layer(**options):
 
 
 SHARP = dict(gamma=(-1.0, 1e16, NAN))
-COLUMN = torch.tensor([0.0, 1.0, 1.0, 5.0], dtype=F64).expand(3, 6, 4)  # a dead unit, three constant ones
+COLUMN = torch.tensor([0.0, 1.0, 1.0, 5.0], dtype=F64).expand(3, 6, 4)  # one is dead
 DEAD = torch.tensor([[1.0, 2.0, 3.0, 4.0], [-2.0, -4.0, -6.0, -8.0], [0.0] * 4, [1.0, 0.0, 0.0, 0.0]] * 2)
 DEAD = DEAD[:5].double().expand(3, 5, 4)  # opposite and equal rows, and one without a direction
 ROWS = [

@@ -116,10 +116,11 @@ def expected_sign_similarity(
             finite or not symmetric.
 
     Example:
-        >>> expected_sign_similarity(torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
+        >>> weight = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+        >>> expected_sign_similarity(weight)
         tensor([[1.0000, 0.5000],
                 [0.5000, 1.0000]])
-        >>> expected_sign_similarity(torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.tensor([1.0, 100.0]).diag())
+        >>> expected_sign_similarity(weight, torch.tensor([1.0, 100.0]).diag())
         tensor([[1.0000, 0.0635],
                 [0.0635, 1.0000]])
     """
@@ -219,12 +220,12 @@ def _direction(y: Tensor) -> Tensor:
 
 
 def _of_correlation(rho: Tensor, sharpness: float) -> Tensor:
-    """arcsin(a rho) / arcsin(a); where the arc has no slope, at its ends, the gradient is 0."""
+    """arcsin(a rho) / arcsin(a); where rounding cannot tell it from an end of the arc, with the gradient 0."""
     rest = 1 / (1 + 2 * sharpness**2)
     a = 1 - rest if sharpness > 1 else 2 * sharpness**2 * rest
     if a < FLAT:
         return rho
-    end = (a * rho).abs() >= 1
+    end = (a * rho).abs() >= 1 - 4 * torch.finfo(rho.dtype).eps
     arc = torch.asin(a * torch.where(end, 0.0, rho)) / math.atan2(a, math.sqrt(rest * (1 + a)))
     return torch.where(end, rho.sign(), arc)
 
