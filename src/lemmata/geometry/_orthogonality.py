@@ -220,7 +220,7 @@ def _direction(y: Tensor) -> Tensor:
 
 
 def _of_correlation(rho: Tensor, sharpness: float) -> Tensor:
-    """arcsin(a rho) / arcsin(a); where rounding cannot tell it from an end of the arc, with the gradient 0."""
+    """arcsin(a rho) / arcsin(a); what rounding cannot tell from an end of the arc has the gradient 0."""
     rest = 1 / (1 + 2 * sharpness**2)
     a = 1 - rest if sharpness > 1 else 2 * sharpness**2 * rest
     if a < FLAT:
