@@ -137,7 +137,8 @@ def expected_sign_similarity(
     rho = (gram * scale.unsqueeze(-1) * scale.unsqueeze(-2)).clamp(-1, 1)
     itself = torch.eye(w.shape[-2], dtype=torch.bool, device=w.device) & ~rho.isnan()
     without = none.unsqueeze(-1) | none.unsqueeze(-2)
-    return torch.where(without, 0.0, _of_correlation(torch.where(itself, 1.0, rho), sharpness)).to(dtype)
+    similarity = torch.where(itself, 1.0, _of_correlation(rho, sharpness))
+    return torch.where(without, 0.0, similarity).to(dtype)
 
 
 def self_orthogonality(
