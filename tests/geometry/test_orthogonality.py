@@ -338,6 +338,15 @@ def test_parallel_units_are_a_kink_with_gradient_zero():
     assert smooth.isfinite().all()
 
 
+def test_no_units_are_no_error_and_no_inputs_are():
+    assert expected_sign_similarity(torch.ones(0, 3)).shape == (0, 0)
+    assert expected_sign_similarity(torch.ones(2, 0, 3)).shape == (2, 0, 0)
+    assert sign_similarity(torch.ones(4, 0)).shape == (0, 0)
+    for shape in ((2, 0), (3, 2, 0)):
+        with pytest.raises(ValueError, match="weight must have at least one entry along dim"):
+            expected_sign_similarity(torch.ones(shape))
+
+
 def test_bad_arguments():
     y, w = torch.ones(4, 3), torch.ones(2, 3)
     assert_refused(
