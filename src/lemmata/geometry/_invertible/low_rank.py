@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata.geometry._invertible.phi import matrix_phi
+from lemmata.geometry._invertible.phi import exp_and_phi
 from lemmata.geometry._invertible.shapes import leading
 from lemmata.numerics.precision import compute_dtype, no_autocast
 
@@ -25,7 +25,7 @@ def expm_low_rank(X: Tensor, Y: Tensor) -> Tensor:
 
     Returns:
         ``(..., n, n)``, computed in float64, in the dtype to which those of X and Y promote. Where r is at
-        least n it is ``torch.linalg.matrix_exp`` of the product.
+        least n, the exponential of the product itself.
 
     Raises:
         TypeError: an argument is no tensor of real floating point.
@@ -43,10 +43,10 @@ def expm_low_rank(X: Tensor, Y: Tensor) -> Tensor:
     wide, turned = X.double(), Y.double().mT
     with no_autocast(X):
         if r >= n:
-            matrix = torch.linalg.matrix_exp(wide @ turned)
+            matrix, _ = exp_and_phi(wide @ turned)
         else:
             eye = torch.eye(n, dtype=torch.float64, device=X.device)
-            matrix = eye + wide @ matrix_phi(turned @ wide) @ turned
+            matrix = eye + wide @ exp_and_phi(turned @ wide)[1] @ turned
     return matrix.to(torch.promote_types(X.dtype, Y.dtype))
 
 
@@ -87,9 +87,9 @@ def expm_low_rank_apply(v: Tensor, X: Tensor, Y: Tensor, *, inverse: bool = Fals
     rows = v.to(made) if X.dim() == Y.dim() == 2 else v.to(made).unsqueeze(-2)
     with no_autocast(v):
         if r >= n:
-            out = rows @ torch.linalg.matrix_exp(wide @ turned).mT.to(made)
+            out = rows @ exp_and_phi(wide @ turned)[0].mT.to(made)
         else:
-            factor = (wide @ matrix_phi(turned @ wide)).mT.to(made)  # (..., r, n)
+            factor = (wide @ exp_and_phi(turned @ wide)[1]).mT.to(made)  # (..., r, n)
             out = rows + rows @ Y.to(made) @ factor
     logdet = (wide * Y.double()).sum((-2, -1)).to(torch.promote_types(X.dtype, Y.dtype))
     return out.reshape(*batch, n).to(v.dtype), logdet.expand(batch)

@@ -10,7 +10,7 @@ from lemmata.numerics.precision import compute_dtype, no_autocast
 
 __all__ = ["phi1"]
 
-SERIES = tuple(1 / math.factorial(2 * j + 1) for j in range(12))  # sinh(h) / h in powers of h^2
+SERIES = tuple(1 / math.factorial(2 * j + 1) for j in range(10))  # sinh(h) / h in powers of h^2
 
 
 def phi1(s: Tensor | float) -> Tensor:
@@ -59,13 +59,15 @@ def _series(s: Tensor) -> Tensor:
     return (s / 2).exp() * even
 
 
-def matrix_phi(a: Tensor) -> Tensor:
-    r"""The sum of :math:`A^j/(j+1)!` for square matrices in float64, singular or defective ones as well.
+def exp_and_phi(a: Tensor) -> tuple[Tensor, Tensor]:
+    r"""e^A and the sum of :math:`A^j/(j+1)!` for square matrices in float64, singular or defective ones, too.
 
-    It is the upper right block of the exponential of ((A, I), (0, 0)), whose rounding errors are those of a
-    change of A by a few roundings of its norm, in float64.
+    They are blocks of the exponential of ((A, I), (0, 0)), whose rounding errors are those of a change of A
+    by a few roundings of its norm, in float64. The identity keeps the norm at 1 or above: for a small matrix
+    that is alone torch takes a polynomial that has ten digits only (pytorch#196592).
     """
-    top = torch.cat([a, torch.eye(a.shape[-1], dtype=a.dtype, device=a.device).expand(a.shape)], -1)
+    r = a.shape[-1]
+    top = torch.cat([a, torch.eye(r, dtype=a.dtype, device=a.device).expand(a.shape)], -1)
     with no_autocast(a):
         whole = torch.linalg.matrix_exp(torch.cat([top, torch.zeros_like(top)], -2))
-    return whole[..., : a.shape[-1], a.shape[-1] :]
+    return whole[..., :r, :r], whole[..., :r, r:]
