@@ -50,6 +50,12 @@ def phi(s: Tensor) -> Tensor:
     return torch.where(over, torch.where(over, s, 1) * math.inf, value)
 
 
+def finite_phi(s: Tensor, made: torch.dtype) -> Tensor:
+    """phi(s), NaN where e^s overflows: infinities would become NaN in some entries and in all gradients."""
+    over = s > math.log(torch.finfo(made).max)
+    return torch.where(over, math.nan, phi(torch.where(over, 0, s)))
+
+
 def _series(s: Tensor) -> Tensor:
     """e^(s/2) sinh(s/2) / (s/2) for |s| <= 2."""
     square = (s / 2).square()
@@ -67,6 +73,8 @@ def exp_and_phi(a: Tensor) -> tuple[Tensor, Tensor]:
     that is alone torch takes a polynomial that has ten digits only (pytorch#196592).
     """
     r = a.shape[-1]
+    if r == 1:
+        return a.exp(), finite_phi(a, a.dtype)
     top = torch.cat([a, torch.eye(r, dtype=a.dtype, device=a.device).expand(a.shape)], -1)
     with no_autocast(a):
         whole = torch.linalg.matrix_exp(torch.cat([top, torch.zeros_like(top)], -2))

@@ -1,13 +1,11 @@
 """The exponential of a matrix of rank one."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata.geometry._invertible.low_rank import expm_low_rank, expm_low_rank_apply
-from lemmata.geometry._invertible.phi import phi
+from lemmata.geometry._invertible.phi import finite_phi
 from lemmata.geometry._invertible.shapes import leading
 from lemmata.numerics.precision import compute_dtype, no_autocast
 
@@ -42,7 +40,7 @@ def expm_rank1(x: Tensor, y: Tensor) -> Tensor:
     if n == 1:
         return expm_low_rank(x.unsqueeze(-1), y.unsqueeze(-1))
     wide, eye = x.double(), torch.eye(n, dtype=torch.float64, device=x.device)
-    column = _factor(_dot(x, y), torch.float64).unsqueeze(-1) * wide
+    column = finite_phi(_dot(x, y), torch.float64).unsqueeze(-1) * wide
     matrix = eye + column.unsqueeze(-1) * y.double().unsqueeze(-2)
     return matrix.to(torch.promote_types(x.dtype, y.dtype))
 
@@ -89,7 +87,7 @@ def expm_rank1_apply(v: Tensor, x: Tensor, y: Tensor, *, inverse: bool = False) 
         return expm_low_rank_apply(v, x.unsqueeze(-1), y.unsqueeze(-1), inverse=inverse)
     made, sign = compute_dtype(v), -1 if inverse else 1
     s = sign * _dot(x, y)
-    factor = _factor(s, made).to(made)
+    factor = finite_phi(s, made).to(made)
     wide = v.to(made)
     with no_autocast(v):
         along = wide @ y.to(made) if y.dim() == 1 else (wide * y.to(made)).sum(-1)
@@ -108,9 +106,3 @@ def _checked(x: Tensor, y: Tensor) -> int:
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
     return (x.double() * y.double()).sum(-1)
-
-
-def _factor(s: Tensor, made: torch.dtype) -> Tensor:
-    """phi(s), NaN where e^s overflows: infinities would become NaN in some entries and in all gradients."""
-    over = s > math.log(torch.finfo(made).max)
-    return torch.where(over, math.nan, phi(torch.where(over, 0, s)))
