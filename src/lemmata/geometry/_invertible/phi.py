@@ -18,7 +18,7 @@ def phi1(s: Tensor | float) -> Tensor:
 
     .. math:: \varphi(s) = \frac{e^s - 1}{s} = e^{s/2}\,\frac{\sinh(s/2)}{s/2}
 
-    Value and derivatives are right to a few roundings: for small s by the series of the second form, in which
+    Value and slope are right to a few roundings: for small s by the series of the second form, in which
     nothing cancels, for others by ``expm1(s) / s``. Differentiated, ``expm1(s) / s`` has no digit left at
     1e-7 (float32), and is NaN at 0.
 
