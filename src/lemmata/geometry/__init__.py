@@ -8,6 +8,7 @@ vectors, in one layer and in many.
 
 from lemmata import _parts
 from lemmata.geometry._angles import *
+from lemmata.geometry._dforms import *
 from lemmata.geometry._initialization import *
 
 _parts.publish(__name__)
