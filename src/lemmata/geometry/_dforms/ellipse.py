@@ -83,7 +83,7 @@ def speed(t: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def eccentric(s: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """The eccentric angle at arc length s of a quarter, by Newton's method.
+    """The eccentric angle at arc length s of a quarter (of its first half where a < b), by Newton's method.
 
     The search is not differentiated. Two more steps are: they give two derivatives exactly, one gives one.
     """

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lemmata import _arguments as check
 from lemmata._torch import readable
-from lemmata.geometry._dforms.pieces import root, tensors
+from lemmata.geometry._dforms.pieces import cardinal_sine, root, tensors
 from lemmata.numerics.legendre import legendre
 
 __all__ = ["dform"]
@@ -55,14 +55,15 @@ def dform(curvature: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tenso
     check.floating("curvature", curvature)
     if curvature.dim() == 0 or curvature.shape[-1] == 0:
         raise ValueError(f"curvature must be (..., n) with at least one arc, got {tuple(curvature.shape)}")
-    second = curvature if other is None else other
-    check.floating("other", second)
-    check.shape("other", second, curvature.shape, "curvature")
-    dtype = torch.promote_types(curvature.dtype, second.dtype)
-    first, second = curvature.double(), second.double()
+    first, dtype = curvature.double(), curvature.dtype
     _look("curvature", first)
-    _look("other", second)
-    _same_length(first, second, dtype)
+    second = first
+    if other is not None:
+        check.floating("other", other)
+        check.shape("other", other, curvature.shape, "curvature")
+        second, dtype = other.double(), torch.promote_types(dtype, other.dtype)
+        _look("other", second)
+    first = _same_length(first, second, dtype)
     d = math.pi / 2 / first.sum(-1, keepdim=True)  # the length of an arc
     phi, chi = _turned(first * d), _turned(second.flip(-1) * (math.pi / 2 / second.sum(-1, keepdim=True)))
     phi = _closing(phi, chi)
@@ -78,12 +79,14 @@ def _look(name: str, curvature: Tensor) -> None:
         raise ValueError(f"{name} must have a positive entry in each row, got a row of zeros")
 
 
-def _same_length(first: Tensor, second: Tensor, dtype: torch.dtype) -> None:
-    if not readable(first) or not readable(second):
-        return
-    gap = (first.sum(-1) - second.sum(-1)).abs()
-    if (gap > 4 * torch.finfo(dtype).eps * first.shape[-1] * first.sum(-1)).any():
+def _same_length(first: Tensor, second: Tensor, dtype: torch.dtype) -> Tensor:
+    """The first, NaN in the rows whose sheets have different perimeters; an error where that can be seen."""
+    whole = first.sum(-1, keepdim=True)
+    slack = 4 * torch.finfo(dtype).eps * first.shape[-1] * whole
+    differs = (whole - second.sum(-1, keepdim=True)).abs() > slack
+    if readable(first) and readable(second) and differs.any():
         raise ValueError("other must have the sum of curvature, for the same perimeter, got another")
+    return torch.where(differs, math.nan, first)
 
 
 def _turned(angle: Tensor) -> Tensor:
@@ -127,6 +130,6 @@ def _chords(
     """
     start, turn = joint[..., :-1, None], joint.diff(dim=-1).unsqueeze(-1)
     share = torch.cat([u, u.new_ones(1)])
-    go = share * part(start + turn * share / 2) * torch.sinc(turn * share / (2 * math.pi))
+    go = share * part(start + turn * share / 2) * cardinal_sine(turn * share / 2)
     gone = torch.nn.functional.pad(go[..., -1].cumsum(-1)[..., :-1], (1, 0))
     return start + turn * u, d.unsqueeze(-1) * (gone.unsqueeze(-1) + go)

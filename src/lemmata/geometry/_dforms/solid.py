@@ -1,7 +1,6 @@
 """The D-form of two ellipses: its seam and its volume."""
 
 import math
-from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from lemmata.numerics.legendre import legendre
 
 __all__ = ["dform_curve", "dform_volume"]
 
-RULE = legendre(32)
+RULE = legendre(64)
 
 
 def dform_volume(a: float | Tensor, b: float | Tensor) -> Tensor:
@@ -30,8 +29,8 @@ def dform_volume(a: float | Tensor, b: float | Tensor) -> Tensor:
         b: semi-axes, positive, from a / 1000 to 1000 a.
 
     Returns:
-        Volumes. Relative errors are near 1e-13 for ratios up to 10, 1e-9 for larger ones; near a circle they
-        grow to 1e-16 / (a / b - 1).
+        Volumes. Relative errors are near 1e-15 for ratios up to 30 and 1e-13 at 100; near a circle they grow
+        to 1e-16 / (a / b - 1).
 
     Raises:
         TypeError: axes that are not floating point.
@@ -50,7 +49,7 @@ def dform_volume(a: float | Tensor, b: float | Tensor) -> Tensor:
     return (24 * unit**3 * half * area).to(dtype)
 
 
-def dform_curve(a: float | Tensor, b: float | Tensor, n: SupportsIndex = 64) -> Tensor:
+def dform_curve(a: float | Tensor, b: float | Tensor, n: int = 64) -> Tensor:
     r"""A quarter of the seam, at n + 1 points of equal distance along it.
 
     .. math:: (x(s),\ h(s),\ h(l-s)), \qquad s = 0, \tfrac ln, \dots, l
@@ -81,9 +80,11 @@ def dform_curve(a: float | Tensor, b: float | Tensor, n: SupportsIndex = 64) -> 
     long, short = long.unsqueeze(-1), short.unsqueeze(-1)
     l = _quarter(long, short)
     share = torch.linspace(0, 1, pieces + 1, dtype=unit.dtype, device=unit.device)
-    x = _rise(l * torch.minimum(share, 1 - share), long, short)
-    x = torch.where(2 * share <= 1, x, 2 * _rise(l / 2, long, short) - x)
-    y, z, _ = _seam(l * share, long, short)
+    first, along = 2 * share <= 1, l * torch.minimum(share, 1 - share)
+    x = _rise(along, long, short)
+    y, z, _ = _seam(along, long, short)
+    x = torch.where(first, x, 2 * _rise(l / 2, long, short) - x)
+    y, z = torch.where(first, y, z), torch.where(first, z, y)  # the second half is the first, turned round
     return (unit[..., None, None] * torch.stack([x, y, z], -1)).to(dtype)
 
 
@@ -100,7 +101,7 @@ def _quarter(long: Tensor, short: Tensor) -> Tensor:
 
 
 def _seam(s: Tensor, long: Tensor, short: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """h(s), h(l - s) and x'(s), by the eccentric angles t and tau at distance s from either end."""
+    """h(s), h(l - s) and x'(s) for s up to l / 2, by the eccentric angles at that distance from either end."""
     t, tau = eccentric(s, long, short), eccentric(s, short, long)
     first, second = long * long * t.sin() * tau.cos(), short * short * t.cos() * tau.sin()
     apart = short * short * (t - tau).sin() + (long - short) * (long + short) * t.sin() * tau.cos()
