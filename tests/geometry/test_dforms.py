@@ -159,7 +159,11 @@ def test_the_arc_length_agrees_with_mpmath(r):
 def test_the_inverse_undoes_the_arc_length(r):
     a, b = column([r]).expand(41), column([1.0]).expand(41)
     for p, q, end in ((a, b, 1.0), (b, a, 0.5)):
-        s = ellipse.arclength(column([math.pi / 2]), p[:1], q[:1]) * end * torch.linspace(0, 1, 41, dtype=F64) ** 3
+        s = (
+            ellipse.arclength(column([math.pi / 2]), p[:1], q[:1])
+            * end
+            * torch.linspace(0, 1, 41, dtype=F64) ** 3
+        )
         t = ellipse.eccentric(s, p, q)
         assert (t >= 0).all()
         assert (t <= math.pi / 2 + 1e-12).all()
@@ -167,7 +171,8 @@ def test_the_inverse_undoes_the_arc_length(r):
 
 
 @pytest.mark.parametrize(
-    ("r", "tolerance"), [(1.01, 1e-13), (1.5, 1e-14), (2.0, 1e-14), (10.0, 1e-14), (30.0, 1e-13), (100.0, 1e-12)]
+    ("r", "tolerance"),
+    [(1.01, 1e-13), (1.5, 1e-14), (2.0, 1e-14), (10.0, 1e-14), (30.0, 1e-13), (100.0, 1e-12)],
 )
 def test_the_volume_agrees_with_scipy(r, tolerance):
     assert dform_volume(r, 1.0).item() == pytest.approx(exact_volume(r), rel=tolerance)
@@ -271,7 +276,9 @@ def test_the_nets_can_be_downloaded_and_fit_together():
     assert svg.get("viewBox") == "0 0 297 210"
     edges = [{key: float(v) for key, v in edge.attrib.items()} for edge in svg.iter(f"{space}ellipse")]
     assert len(edges) == 2
-    ticks = [[float(v) for v in re.findall(r"[\d.]+", path.get("d"))][:2] for path in svg.iter(f"{space}path")]
+    ticks = [
+        [float(v) for v in re.findall(r"[\d.]+", path.get("d"))][:2] for path in svg.iter(f"{space}path")
+    ]
     numbers = [int(text.text) for text in svg.iter(f"{space}text")]
     assert numbers == [*range(48), *range(48)]
     for edge, marks, start, way in zip(edges, (ticks[:48], ticks[48:]), (0, 12), (1, -1), strict=True):

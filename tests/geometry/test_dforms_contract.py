@@ -11,7 +11,9 @@ TOO_THIN = dict(a=(0.0, -1.0, 1e6), b=(0.0, -1.0, 1e6))
 
 
 def axes(**more):
-    return lambda draw: dict(a=draw.uniform(3, low=2.0, high=3.0), b=draw.uniform(3, low=1.0, high=1.5), **more)
+    return lambda draw: dict(
+        a=draw.uniform(3, low=2.0, high=3.0), b=draw.uniform(3, low=1.0, high=1.5), **more
+    )
 
 
 def arcs(draw):

@@ -1,4 +1,4 @@
-r"""D-forms: the solid that two flat sheets close up to when their edges are glued, a quarter of the way shifted.
+r"""D-forms: the solid of two flat sheets that are glued along their edges, shifted by a quarter of the way.
 
 Two ellipses (or two other ovals of one perimeter) are cut from paper that bends and does not stretch. The end
 of the long axis of each is glued to the end of the short axis of the other, and the edges from there on. With

@@ -121,9 +121,7 @@ def _solid(phi: Tensor, chi: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]
     return torch.cat([ends, z_end], -1), volume, surface
 
 
-def _chords(
-    joint: Tensor, d: Tensor, u: Tensor, part: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor]:
+def _chords(joint: Tensor, d: Tensor, u: Tensor, part: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """Angles at the nodes of each arc ``(..., n, nodes)``, and how far the arcs have gone, ends as well.
 
     A chord of an arc has the direction of its middle.

@@ -101,7 +101,7 @@ def _quarter(long: Tensor, short: Tensor) -> Tensor:
 
 
 def _seam(s: Tensor, long: Tensor, short: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """h(s), h(l - s) and x'(s) for s up to l / 2, by the eccentric angles at that distance from either end."""
+    """h(s), h(l - s) and x'(s) for s up to l / 2: t and tau lie at that distance from the two ends."""
     t, tau = eccentric(s, long, short), eccentric(s, short, long)
     first, second = long * long * t.sin() * tau.cos(), short * short * t.cos() * tau.sin()
     apart = short * short * (t - tau).sin() + (long - short) * (long + short) * t.sin() * tau.cos()
