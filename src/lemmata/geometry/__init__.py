@@ -8,6 +8,7 @@ vectors, in one layer and in many, then what a penalty for orthogonality measure
 
 from lemmata import _parts
 from lemmata.geometry._angles import *
+from lemmata.geometry._dforms import *
 from lemmata.geometry._initialization import *
 from lemmata.geometry._invertible import *
 from lemmata.geometry._orthogonality import *
