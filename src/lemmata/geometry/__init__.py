@@ -9,5 +9,6 @@ vectors, in one layer and in many.
 from lemmata import _parts
 from lemmata.geometry._angles import *
 from lemmata.geometry._initialization import *
+from lemmata.geometry._sectors import *
 
 _parts.publish(__name__)
