@@ -29,7 +29,7 @@ def tails(n: Tensor, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         n: how many points, at least 1, as float64.
         t, x: float64 of one shape, which add up to 1; each may have digits that the other cannot tell.
     """
-    low = n * x < 2  # there Q_n(x) = (nx - 1)^(n-1) Q_n(x / (nx - 1))
+    low = (n * x < 2) & (x < 0.5)  # there Q_n(x) = (nx - 1)^(n-1) Q_n(x / (nx - 1))
     spare = torch.where(low, n * x - 1, 1.0)
     certain = ((spare <= 0) | (x <= 0)) & (n > 1)
     spare = torch.where(certain, 1.0, spare)
@@ -133,11 +133,36 @@ def _step(n: Tensor, a: Tensor) -> Tensor:
 
 
 def _ratio(a: Tensor, v: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Logarithm of the size, and phase, of phi(w + iv) / phi(w)."""
+    """Logarithm of the size, and phase, of phi(w + iv) / phi(w).
+
+    The size is the root of (a^2 + r^2 sin^2 b) / (a^2 + b^2) with r = a / sinh a. It is close to 1 where it
+    counts and is raised to the power n, so what is lost of 1 is computed by itself.
+    """
     b = v * y / 2
-    square = (a.square() + (_sinh_ratio(a) * b.sin()).square()) / (a.square() + b.square())
-    turn = torch.atan2(b.sin(), torch.tanh(a) * b.cos()) - torch.atan2(b, a)
-    return square.log() / 2, v - b + turn
+    r, sine = _sinh_ratio(a), b.sin()
+    lost = (b * _beyond(a) * r / a.clamp(min=1e-300) + r * _below(b)) * (b + r * sine)  # b^2 - r^2 sin^2 b
+    turn = torch.atan2(sine, torch.tanh(a) * b.cos()) - torch.atan2(b, a)
+    return torch.log1p(-lost / (a.square() + b.square())) / 2, v - b + turn
+
+
+def _below(b: Tensor) -> Tensor:
+    """b - sin b for b of at least 0."""
+    small = b < 1
+    return torch.where(small, _cubic(torch.where(small, b, 0.0), -1), b - b.sin())
+
+
+def _beyond(a: Tensor) -> Tensor:
+    """sinh a - a for a of at least 0."""
+    small = a < 1
+    return torch.where(small, _cubic(torch.where(small, a, 0.0), 1), torch.sinh(a) - a)
+
+
+def _cubic(z: Tensor, sign: int) -> Tensor:
+    """The Taylor series of both: z^3/3! + sign z^5/5! + ... for z below 1."""
+    square, total = sign * z.square(), torch.ones_like(z)
+    for k in (342, 272, 210, 156, 110, 72, 42, 20):
+        total = 1 + square / k * total
+    return z**3 / 6 * total
 
 
 def _log_phi(w: Tensor, a: Tensor, y: Tensor) -> Tensor:
