@@ -111,7 +111,7 @@ def normal(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 def small(*shape: int) -> tuple[int, ...]:
     """The shape, or in a dry run one that the interpreter manages."""
-    return tuple(min(size, 8) for size in shape) if DRY else shape
+    return tuple(min(size, 4) for size in shape) if DRY else shape
 
 
 def name_of(dtype: torch.dtype) -> str:

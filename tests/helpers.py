@@ -151,6 +151,7 @@ def quick_inductor():
         "cpp.vec_isa_ok": True,
         "cpp_cache_precompile_headers": False,
         "aot_inductor.debug_compile": True,
+        "unroll_reductions_threshold": 1,  # a row of six is a loop, not six copies of its code
     }
     with torch._inductor.config.patch(settings):
         yield

@@ -81,11 +81,12 @@ def test_good_arguments_pass():
         check.probability("p", EMPTY),
         check.law("p", torch.eye(3)),
         check.law("p", EMPTY),
+        check.law("p", torch.tensor([[0.5, 0.5], [0.5, 0.49]]), 0.011),
         check.scores("input", X),
         check.shape("target", X, X.shape),
         check.choice("kind", "a", ("a", "b")),
         check.choice("correction", None, (None, "delta")),
-    ] == [None] * 18
+    ] == [None] * 19
 
 
 def test_values_are_not_read_where_that_would_wait():
@@ -128,6 +129,10 @@ BAD = [
      "p must be in [0, 1], got values from nan to nan"),
     (lambda: check.law("p", torch.tensor([[0.5, 0.5], [0.5, 0.25]])), ValueError,
      "p must sum to 1 in each row, got a sum that is off by 0.25"),
+    (lambda: check.law("p", torch.tensor([[0.5, 0.5], [0.5, 0.484375]]), check.ROUGH), ValueError,
+     "p must sum to 1 in each row, got a sum that is off by 0.015625"),
+    (lambda: check.law("p", torch.tensor([1.5, -0.5]), check.ROUGH, "scores go to logits="), ValueError,
+     "p must be in [0, 1] (scores go to logits=), got values from -0.5 to 1.5"),
     (lambda: check.law("p", torch.tensor([1.5, -0.5])), ValueError,
      "p must be in [0, 1], got values from -0.5 to 1.5"),
     (lambda: check.axis("x", X, 2), ValueError, "dim must be an axis of x of shape (2, 3), got 2"),

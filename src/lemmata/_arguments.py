@@ -17,6 +17,7 @@ from torch import Tensor
 from lemmata._torch import readable
 
 __all__ = [
+    "ROUGH",
     "at_least",
     "axis",
     "broadcast",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 FLOATING = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+ROUGH = 0.01  # a sum that is off by more is no rounding of probabilities, whoever rounded them
 T = TypeVar("T", bound="str | None")
 
 
@@ -78,7 +80,7 @@ def within(name: str, value: Tensor, count: int) -> None:
             raise ValueError(f"{name} must be in [0, {count}), got values from {low} to {high}")
 
 
-def probability(name: str, value: Tensor) -> None:
+def probability(name: str, value: Tensor, hint: str = "") -> None:
     """Raise unless ``value`` is a real tensor, of [0, 1] where that can be read (integers: of 0 and 1).
 
     Four roundings beyond are taken: ten float32 of 0.1 add up to 1.0000001.
@@ -90,21 +92,24 @@ def probability(name: str, value: Tensor) -> None:
         slack = 4 * torch.finfo(value.dtype).eps if value.is_floating_point() else 0
         low, high = (bound.item() for bound in torch.aminmax(value))
         if not (low >= -slack and high <= 1 + slack):
-            raise ValueError(f"{name} must be in [0, 1], got values from {low} to {high}")
+            hint = f" ({hint})" if hint else ""
+            raise ValueError(f"{name} must be in [0, 1]{hint}, got values from {low} to {high}")
 
 
-def law(name: str, value: Tensor) -> None:
+def law(name: str, value: Tensor, slack: float | None = None, hint: str = "") -> None:
     """Raise as :func:`probability` does, and ValueError unless each row sums to 1, where that can be read.
 
-    Entries that were rounded miss the sum by eps / 2 at most, and by half the smallest number each where they
-    are subnormal. Four eps are taken, and what sums of many terms lose: 1e-4, in float64 1e-6.
+    The sum may be off by ``slack``. Without one: entries that were rounded miss the sum by eps / 2 at most,
+    and by half the smallest number each where they are subnormal. Four eps are taken, and what sums of many
+    terms lose: 1e-4, in float64 1e-6.
     """
-    probability(name, value)
+    probability(name, value, hint)
     if value.numel() and readable(value):
         worst = (value.detach().double().sum(-1) - 1).abs().max().item()
-        info, n = torch.finfo(value.dtype), value.shape[-1]
-        lost = 1e-6 if value.dtype == torch.float64 else 1e-4
-        if not worst <= lost + info.eps * (4 + n * info.tiny / 2):
+        if slack is None:
+            info, n = torch.finfo(value.dtype), value.shape[-1]
+            slack = (1e-6 if value.dtype == torch.float64 else 1e-4) + info.eps * (4 + n * info.tiny / 2)
+        if not worst <= slack:
             raise ValueError(f"{name} must sum to 1 in each row, got a sum that is off by {worst}")
 
 

@@ -47,7 +47,7 @@ ROWS = [
     ),
     Row(
         can_calibrate,
-        lambda draw: dict(p=rows(draw), prior=prior(), k=2, threshold=0.75, num_iters=2),
+        lambda draw: dict(p=rows(draw), prior=prior(), k=2, threshold=0.90625, num_iters=2),
         rows=False,
         shared=("prior",),
         wrong=dict(num_iters=(0,), k=(0,), threshold=(NAN,), **ALPHA),

@@ -36,8 +36,13 @@ BOTH = dict(
 )
 ROWS = [
     Row(gaussian_logistic_regression, problems(shrinkage=0.25), **BOTH),
-    Row(gaussian_logistic_regression, problems(shrinkage="auto"), "auto", **BOTH),
-    Row(gaussian_logistic_regression, problems(unbiased=True, ignore_index=-100), "unbiased", **BOTH),
+    Row(gaussian_logistic_regression, problems(), "auto", **BOTH),
+    Row(
+        gaussian_logistic_regression,
+        problems(shrinkage=0.0, unbiased=True, ignore_index=-100),
+        "unbiased",
+        **BOTH,
+    ),
     Row(
         started,
         lambda draw: dict(input=draw.normal(10, 2), shrinkage=0.25, ignore_index=-100),

@@ -60,6 +60,7 @@ def detached(row):
 
 
 FAR = (0.0, 1.0, -1.0, 1e-30, 1e30, -1e30, INF, -INF)
+ROOTS = (1e15, -1e15)  # whose squares float32 has
 
 
 def finite(row):
@@ -78,7 +79,7 @@ def _points(row):
     for point in row.points:
         yield {**row.arguments(), **point}
     for name in row.data:
-        for value in FAR:
+        for value in (*FAR, *(ROOTS if row.multiplies else ())):
             if name in row.bounded and abs(value) == INF:
                 continue
             x = row.arguments()[name]
@@ -97,6 +98,8 @@ def _assert_no_nan(row, arguments):
     first = torch.autograd.grad(weighted(results), data, create_graph=True, allow_unused=True)
     first = [slope for slope in first if slope is not None]
     assert not any(slope.isnan().any() for slope in first), f"the gradient of {arguments} is {first}"
+    if row.multiplies and any((x.square() == INF).any() for x in data):
+        return  # a second derivative has the square, and its rounding decides whether it cancels
     total = weighted(slope for slope in first if slope.requires_grad)
     if isinstance(total, torch.Tensor):
         again = torch.autograd.grad(total, data, allow_unused=True)

@@ -35,6 +35,7 @@ class Row:
     roundings: float = 64  #: of the largest result, that a dtype or another order of operations may cost
     points: tuple[Mapping[str, Any], ...] = ()  #: awkward arguments, where no derivative may be NaN
     bounded: tuple[str, ...] = ()  #: data that must be finite
+    multiplies: bool = False  #: data are multiplied: of what has no square there is no second derivative
     scalars: Mapping[str, float] = field(default_factory=dict)  #: tensors that may be Python numbers
     checkpoint: bool = False  #: the result has a state that a killed pass over data resumes from
     takes: Mapping[str, str] = field(default_factory=dict)  #: by argument, kinds that are right here

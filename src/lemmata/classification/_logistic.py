@@ -36,7 +36,7 @@ def gaussian_logistic_regression(
     target: Tensor,
     *,
     num_classes: int,
-    shrinkage: float | str = 0.0,
+    shrinkage: float | str = "auto",
     priors: Tensor | None = None,
     unbiased: bool = False,
     ignore_index: int = -100,
@@ -65,12 +65,13 @@ def gaussian_logistic_regression(
         num_classes: k. Each class needs a row.
         shrinkage: s in [0, 1], the share taken off the correlations within the classes:
             :math:`(1-s)\Sigma + s\operatorname{diag}\Sigma`, where a variance of 0 is replaced by that of all
-            rows. It does not depend on units. 1 is naive Bayes with shared variances; ``"auto"`` estimates
-            the s with the least expected squared error.
+            rows. It does not depend on units. ``"auto"`` estimates the s with the least expected squared
+            error; 0 is the plain formula, which wants far more rows than features; 1 is naive Bayes with
+            shared variances.
         priors: ``(k,)``, a distribution, in place of the frequencies; they change the biases only.
         unbiased: divide out what is expected of small samples of normal classes: weights and biases then
             have the right expectation, given how many rows each class has. Needs N > k + r + 1, with r the
-            rank of the covariance (d where it is regular), and no shrinkage.
+            rank of the covariance (d where it is regular), and ``shrinkage=0.0``.
         ignore_index: rows with this class do not count.
 
     Returns:
@@ -104,7 +105,7 @@ def gaussian_logistic_regression(
     if not isinstance(unbiased, bool):
         raise TypeError(f"unbiased must be a bool, got {type(unbiased).__name__}")
     if unbiased and share != 0:
-        raise ValueError("unbiased is known without shrinkage only; say shrinkage=0.0")
+        raise ValueError(f"unbiased is known without shrinkage only: say shrinkage=0.0, got {shrinkage!r}")
     x = input.to(dtype).masked_fill(~counts.unsqueeze(-1), 0.0)
     with no_autocast(input):
         weight, bias = _fitted(x, hot, size, share, unbiased)
@@ -133,9 +134,9 @@ def init_linear_from_lda_(
         linear: a layer with a bias; its dtype and device are kept.
         input: features ``(N, d)`` as the layer sees them, d its ``in_features``.
         target: int64 ``(N,)``, classes below ``out_features``, or 0 and 1 for a single output.
-        shrinkage: as there, but ``"auto"`` unless you say otherwise: as a start it is the safer one.
+        shrinkage: as there.
         priors: as there.
-        unbiased: as there; say ``shrinkage=0.0``, too.
+        unbiased: as there, with ``shrinkage=0.0``.
         ignore_index: as there.
 
     Returns:
