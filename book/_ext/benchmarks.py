@@ -61,9 +61,9 @@ class Results(SphinxDirective):
         return [found for name in names for found in self.read(name)]
 
     def by_machine(self, name: str, show: Callable[[Record], list[nodes.Node]]) -> list[nodes.Node]:
-        """What is shown of each machine's results, in tabs that change together."""
+        """What is shown of each machine's results; in tabs that change together, if the page has several."""
         every = self.read(name)
-        if len(every) == 1:
+        if len({path.parent for path in self.folder().glob("*/*.json")}) < 2:
             return show(every[0])
         items = (f"```{{tab-item}} {at}\n:sync: {at}\n\n…\n```" for at in map(results.processor, every))
         tabs = self.parse_text_to_nodes("\n".join(["````{tab-set}", *items, "````"]))

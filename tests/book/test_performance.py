@@ -138,6 +138,12 @@ def test_each_machine_has_a_tab_and_a_column_of_the_summary(tmp_path):
     assert "Another: of 1 comparisons with other programs 0 are won and 1 lost" in plain(html)
 
 
+def test_what_one_of_several_machines_ran_says_which(tmp_path):
+    one, two = found([record("torch", 1.0)]), found([record("torch", 1.0)], name="hsic", **OTHER)
+    html = page(tmp_path, SHOWN, {"gelu": one}, others={"hsic": two})
+    assert re.findall(r'data-sync-id="([^"]*)"', html) == ["A CPU"]
+
+
 def test_a_peer_that_one_machine_lacks_leaves_a_gap(tmp_path):
     one = found([record("torch", 1.0)], [target("lemmata", 0.5)])
     two = found([record("torch", 1.0)], **OTHER)
