@@ -187,10 +187,29 @@ def test_many_classes_err_on_both_sides(eta, gamma, top):
 
 
 def test_recalibration_leads_back_from_the_minimiser():
-    eta = [0.55, 0.3, 0.1, 0.05]
+    eta, weight = column([0.55, 0.3, 0.1, 0.05]), column([1.0, 2.0, 5.0, 10.0])
     for gamma in (0.5, 2):
-        p = column(learnt_from(eta, gamma))
-        assert_close(focal_recalibrate(p.log(), gamma=gamma).exp(), eta, 1e-11)
+        p = column(learnt_from(eta.tolist(), gamma))
+        assert_close(focal_recalibrate(p.log(), gamma=gamma).exp(), eta.tolist(), 1e-11)
+        p = column(learnt_from((weight * eta / (weight @ eta)).tolist(), gamma))
+        back = (focal_recalibrate(p.log(), gamma=gamma) - weight.log()).softmax(-1)
+        assert_close(back, eta.tolist(), 1e-11)
+
+
+def test_the_way_back_from_weighted_focal_loss():
+    eta, weight, both = column([0.9, 0.1]), column([3.0, 1.0]), torch.arange(2)  # alpha of 1/4
+
+    def risk(s):
+        two = torch.stack([torch.zeros_like(s), s])
+        return eta @ focal_loss(two.expand(2, 2), both, class_weight=weight, reduction="none")
+
+    s = column(0.0)
+    for _ in range(30):
+        slope = torch.func.grad(risk)
+        s = s - (slope(s) / torch.func.grad(slope)(s)).clamp(-1, 1)
+    back = (focal_recalibrate(s, dim=None) - math.log(1 / 3)).sigmoid()
+    close(back.item(), 0.1, 1e-9)
+    close(focal_recalibrate(s, dim=None).sigmoid().item(), 1 / 28, 1e-9)
 
 
 def test_best_scores_of_weights_and_of_adjustment_are_the_same():
@@ -211,21 +230,32 @@ def test_best_scores_of_weights_and_of_adjustment_are_the_same():
     close((best[1] - best[0]).item(), 3.74782198974739)
 
 
-@pytest.mark.parametrize("w", [4.0, 99.0])
-@pytest.mark.parametrize("k", [0.5, 3.0])
-def test_weights_fade_to_their_root_and_adjustment_does_not(k, w):
-    x, y = column([1.0, -1.0]), torch.tensor([1, 0])
+@pytest.mark.parametrize("n", [4, 99])
+@pytest.mark.parametrize("k", [0.0, 0.5, 3.0])
+def test_weights_fade_to_their_root_and_adjustment_does_not(k, n):
+    x, y = column([1.0] + [-1.0] * n), torch.tensor([1] + [0] * n)
 
     def scores(b):
-        return torch.stack([torch.zeros(2, dtype=F64), k * x + b], -1)
+        return torch.stack([torch.zeros(n + 1, dtype=F64), k * x + b], -1)
 
-    t = ((w - 1) + math.sqrt((w - 1) ** 2 + 4 * w * math.exp(2 * k))) / (2 * math.exp(k))
-    assert math.sqrt(w) < t < w
-    weight, prior = column([1.0, w]), column([w, 1.0])
-    by_weight = torch.func.grad(lambda b: focal_loss(scores(b), y, gamma=0, class_weight=weight))
-    adjusted = torch.func.grad(lambda b: logit_adjusted_cross_entropy(scores(b), y, prior))
-    assert by_weight(column(math.log(t))).abs() < 1e-12
-    assert adjusted(column(math.log(w))).abs() < 1e-12
+    z = ((n - 1) + math.sqrt((n - 1) ** 2 + 4 * n * math.exp(2 * k))) / (2 * math.exp(k))
+    assert math.sqrt(n) < z < n + 1e-9
+    for power, best in ((0, -math.log(z)), (1, 0.0), (2, math.log(z))):
+        weight = column([1.0, float(n) ** power])
+        slope = torch.func.grad(lambda b, w=weight: focal_loss(scores(b), y, gamma=0, class_weight=w))
+        assert slope(column(best)).abs() < 1e-10
+    counts = torch.tensor([n, 1])
+    adjusted = torch.func.grad(lambda b: logit_adjusted_cross_entropy(scores(b), y, counts))
+    assert adjusted(column(math.log(n) - math.log(z))).abs() < 1e-12
+
+
+def test_rows_drawn_more_often_are_rows_with_weights():
+    x, t, often = Draw(0).normal(9, 3), Draw(1).below(3, 9), column([1.0, 4.0, 10.0])
+    draws = torch.utils.data.WeightedRandomSampler(often[t], num_samples=4)
+    law = draws.weights / draws.weights.sum()
+    drawn = law @ focal_loss(x, t, gamma=0, reduction="none")
+    weighted = focal_loss(x, t, gamma=0, class_weight=often, reduction="sum")
+    torch.testing.assert_close(drawn, weighted / often[t].sum())
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
