@@ -10,8 +10,10 @@ Its inverse has :math:`-s` for :math:`s` and :math:`-x` for :math:`x`, the logar
   their functions) and whole matrices are computed in float64; products with vectors in float32, or float64
   for float64. Autocast changes nothing.
 * Leading axes are problems beside each other, and broadcast.
-* Where e^s overflows (s above 709, or 88 for vectors in float32) the products are NaN, as those of
-  ``torch.linalg.matrix_exp``; those of the inverse are not. NaN stays in its row.
+* Where e^s overflows (s above 709, or 88 for vectors in float32) the products of rank one are NaN; beyond
+  rank one those entries are NaN or infinite that X reaches. Inverse and log-determinant stay right. NaN stays
+  in its row.
+* s is off by a float64 rounding of the sum of the absolute :math:`x_iy_i`, and e^s, relatively, by as much.
 
 Source: Su, kexue.fm 6407 (2019); Higham, "Functions of Matrices" (2008), for the block matrix.
 """

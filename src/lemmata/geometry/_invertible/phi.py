@@ -19,8 +19,8 @@ def phi1(s: Tensor | float) -> Tensor:
     .. math:: \varphi(s) = \frac{e^s - 1}{s} = e^{s/2}\,\frac{\sinh(s/2)}{s/2}
 
     Value and slope are right to a few roundings: for small s by the series of the second form, in which
-    nothing cancels, for others by ``expm1(s) / s``. Differentiated, ``expm1(s) / s`` has no digit left at
-    1e-7 (float32), and is NaN at 0.
+    nothing cancels, for others by ``(exp(s) - 1) / s``. Differentiated, ``expm1(s) / s`` has no digit left
+    at 1e-7 (float32), is NaN at 0, and loses digits once more near -17, where ``expm1`` is almost -1.
 
     Implements :prf:ref:`invertible-phi`.
 
@@ -46,7 +46,7 @@ def phi(s: Tensor) -> Tensor:
     near = s.abs() < 2
     over = s > math.log(torch.finfo(s.dtype).max)
     far = torch.where(near | over, 2, s)  # no branch sees a number at which its derivative is NaN
-    value = torch.where(near, _series(torch.where(near, s, 0)), torch.expm1(far) / far)
+    value = torch.where(near, _series(torch.where(near, s, 0)), (far.exp() - 1) / far)
     return torch.where(over, torch.where(over, s, 1) * math.inf, value)
 
 

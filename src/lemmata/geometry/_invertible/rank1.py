@@ -24,8 +24,9 @@ def expm_rank1(x: Tensor, y: Tensor) -> Tensor:
         y: ``(..., n)``; leading axes broadcast.
 
     Returns:
-        ``(..., n, n)``, computed in float64, in the dtype to which those of x and y promote. An entry is off
-        by a rounding of its own and one float64 rounding of the largest.
+        ``(..., n, n)``, computed in float64, in the dtype to which those of x and y promote. Beside its own
+        rounding an entry is off by some float64 roundings of the largest, times
+        :math:`1+\sum_i\lvert x_iy_i\rvert`, since s is such a sum.
 
     Raises:
         TypeError: an argument is no tensor of real floating point.
