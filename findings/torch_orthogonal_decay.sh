@@ -7,7 +7,8 @@
 #   of the trained parameter, as -1, and are cast to int when the weight is made. Decay moves -1 to -0.99999; as an int that is 0, so every
 #   column is multiplied by 0. No warning; the module goes on with its bias.
 # Seen: Linear(64, 32), AdamW with its defaults (weight decay 0.01), one step: the norm of the weight falls from 5.657 to 0, and stays there.
-#   Likewise SGD with a weight decay of 1e-4. With weight decay 0, with orthogonal_map="cayley", or for Linear(64, 64) it stays orthogonal.
+#   Likewise SGD with a rate of 0.1 and a weight decay of 1e-4; at a rate of 1e-3 and a decay of 1e-5 their product is lost in rounding
+#   beside 1, and nothing happens. With weight decay 0, with orthogonal_map="cayley", or for Linear(64, 64) it stays orthogonal.
 # Source: `torch.nn.utils.parametrizations.orthogonal`, torch 2.13.0 on a CPU.
 # Who is hurt: whoever parametrises a layer and leaves the optimiser as it is: AdamW decays by default.
 set -euo pipefail
@@ -37,6 +38,10 @@ def decayed(parameters):
     return torch.optim.SGD(parameters, lr=0.1, weight_decay=1e-4)
 
 
+def hardly(parameters):
+    return torch.optim.SGD(parameters, lr=1e-3, weight_decay=1e-5)
+
+
 def plain(parameters):
     return torch.optim.AdamW(parameters, weight_decay=0.0)
 
@@ -46,6 +51,7 @@ cases = [
     ("64x32, AdamW", ((64, 32), torch.optim.AdamW), {}, True),
     ("64x128, AdamW", ((64, 128), torch.optim.AdamW), {}, True),
     ("64x32, SGD with decay 1e-4", ((64, 32), decayed), {}, True),
+    ("64x32, SGD, lost in rounding", ((64, 32), hardly), {}, False),
     ("64x32, AdamW without decay", ((64, 32), plain), {}, False),
     ("64x32, AdamW, cayley", ((64, 32), torch.optim.AdamW), {"orthogonal_map": "cayley"}, False),
     ("64x64, AdamW", ((64, 64), torch.optim.AdamW), {}, False),

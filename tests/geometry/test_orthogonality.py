@@ -152,6 +152,14 @@ def test_welch_bound_is_attained_and_holds_for_batches():
         assert self_orthogonality(batch, lam1=0.0) >= welch_bound(20, rank) ** 2 - 1e-15
 
 
+def test_centred_signs_go_below_the_floor_of_one_sample_less():
+    """Signs of centred outputs have a mean of their own: three of them span three dimensions, not two."""
+    y = column([[2.0, -1.0, -1.0], [-1.0, 2.0, -1.0], [-1.0, -1.0, 2.0]])
+    found = [self_orthogonality(sign_similarity(y, gamma=g, center=True), lam1=0.0) for g in (0.0, INF)]
+    assert_close(torch.stack(found), [0.25, 1 / 9], 1e-14)
+    assert welch_bound(3, 2) ** 2 == 0.25
+
+
 def test_the_penalty_by_hand():
     s = column([[9.0, 0.5, -0.25], [0.5, 9.0, 1.0], [-0.25, 1.0, 9.0]])
     total, square = 2 * 1.25, 2 * (0.25 + 0.0625 + 1)
@@ -316,6 +324,28 @@ def test_one_bad_entry_spoils_its_unit_alone(bad, gamma):
         assert found[[0, 0, 2, 2], [0, 2, 0, 2]].isfinite().all()
 
 
+@pytest.mark.parametrize("bad", [NAN, INF])
+@pytest.mark.parametrize("gamma", [0.0, 10.0, INF])
+def test_a_bad_unit_leaves_the_gradients_of_others(bad, gamma):
+    y, w, covariance = normal(9, 4), normal(4, 4), torch.eye(4, dtype=F64) + 0.5
+    y[:, 3] = w[3] = 0  # dead: 0 with all but the bad one
+    good = [0, 2]
+    for function, x, dim in (
+        (lambda y: sign_similarity(y, gamma=gamma), y, 1),
+        (lambda y: sign_similarity(y, gamma=gamma, center=True), y, 1),
+        (lambda w: expected_sign_similarity(w, gamma=gamma), w, 0),
+        (lambda w: expected_sign_similarity(w, covariance, gamma=gamma), w, 0),
+    ):
+        spoilt = x.clone()
+        spoilt.select(dim, 1)[2] = bad
+        at = torch.tensor(good)
+        want = gradient(lambda x, f=function: f(x)[0, 1], x.index_select(dim, at))
+        slope = gradient(lambda x, f=function: f(x)[0, 2], spoilt)
+        torch.testing.assert_close(slope.index_select(dim, at), want)
+        assert (slope.select(dim, 1) == 0).all()
+        assert function(spoilt)[3].isnan().tolist() == [False, True, False, False]
+
+
 @pytest.mark.parametrize("scale", [1e-36, 1e-30, 1e30, 1e37])
 def test_huge_and_tiny_numbers_in_float32(scale):
     y, w = normal(9, 3, dtype=torch.float32), normal(3, 4, dtype=torch.float32)
@@ -328,6 +358,26 @@ def test_huge_and_tiny_numbers_in_float32(scale):
     covariance = torch.eye(4) + 0.5
     law = expected_sign_similarity(w, covariance)
     torch.testing.assert_close(expected_sign_similarity(w, scale * covariance), law, **close)
+
+
+@on_devices
+@pytest.mark.parametrize("gamma", [10.0, 1e6, INF])
+@pytest.mark.parametrize("theta", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
+def test_nearly_parallel_units_in_float32(device, theta, gamma):
+    """Value and slope of the same numbers in mpmath; the sines and cosines of theta and -theta are floats."""
+    rows = torch.tensor([[1.0, 0.0], [math.cos(theta), math.sin(theta)]])
+    for sign in (1.0, -1.0):
+        w = rows * torch.tensor([[1.0], [sign]])
+        eye = [[1.0, 0.0], [0.0, 1.0]]
+        exact = exact_similarity(w[0].tolist(), w[1].tolist(), eye, gamma)
+        found = expected_sign_similarity(w.to(device), gamma=gamma)[0, 1]
+        assert abs(found.item() - float(exact)) <= torch.finfo(torch.float32).eps
+        slope = gradient(lambda w: expected_sign_similarity(w, gamma=gamma)[0, 1], w.to(device))[0, 1]
+        one, height = w[1].tolist(), mp.mpf(10) ** -9
+        up = exact_similarity([1.0, height], one, eye, gamma) - exact_similarity(
+            [1.0, -height], one, eye, gamma
+        )
+        assert slope.item() == pytest.approx(float(up / (2 * height)), rel=2e-3)
 
 
 def test_parallel_units_are_a_kink_with_gradient_zero():

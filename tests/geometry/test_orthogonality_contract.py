@@ -41,7 +41,6 @@ ROWS = [
         "signs",
         points=(dict(weight=DEAD),),
         programs=False,
-        no=dict(finite="of covariances of 1e-30 the second derivatives, 1e60, overflow float32"),
     ),
     Row(
         expected_sign_similarity,

@@ -7,11 +7,13 @@ Two units that see a normal input of mean 0 and covariance :math:`\Sigma` have o
 
 So signs of outputs measure angles as :math:`\Sigma` sees them, not the angles between the weights.
 
-* Tensors are float64, float32, bfloat16 or float16; half types are computed in float32. Autocast changes
-  nothing. Similarities do not depend on the scale of an output or a weight.
+* Tensors are float64, float32, bfloat16 or float16; half types are computed in float32, and the law of the
+  weights in float64, where the device has it: near parallel units it is steep. Autocast changes nothing.
+  Similarities do not depend on the scale of an output or a weight.
 * A unit without a direction (weights or outputs that are all 0, or constant ones once centred) has the
   similarity 0 with all, itself included, and gets the gradient 0.
-* NaN and infinite entries make the similarities of their unit NaN.
+* NaN and infinite entries make the similarities of their unit NaN, and leave values and gradients of all
+  others as they are. Their own gradient is 0.
 
 Source: Su, kexue.fm 7169 (2020); Zhang et al., arXiv:2001.01275 (2020); Welch (1974).
 """
@@ -74,18 +76,18 @@ def sign_similarity(output: Tensor, *, gamma: float = 10.0, center: bool = False
     sharpness = _sharpness(gamma)
     if not isinstance(center, bool):
         raise TypeError(f"center must be a bool, got {type(center).__name__}")
-    y = output.to(compute_dtype(output))
+    y, spoilt = _finite_units(output.to(compute_dtype(output)), -2)
     y = y / unit_of(y, -2)
     if center:
         y = centred(y, (-2,))[2]
     h = _direction(y)
     if sharpness == math.inf:
-        h = h.sign() + 0 * h  # the sign of NaN is 0
+        h = h.sign()
     elif sharpness > 0:
         h = torch.erf(sharpness * math.sqrt(y.shape[-2]) * h)
     h = _direction(h)
     with no_autocast(h):
-        return (h.mT @ h).to(output.dtype)
+        return _nan_at(spoilt, h.mT @ h).to(output.dtype)
 
 
 def expected_sign_similarity(
@@ -108,7 +110,8 @@ def expected_sign_similarity(
 
     Returns:
         ``(..., k, k)``, in the dtype that both have together. For ``gamma=inf`` parallel rows are a kink, and
-        count with the gradient 0. A unit with :math:`w^\top\Sigma w\le0` has no direction.
+        count with the gradient 0; so do rows at an angle below 4e-8, which float64 cannot tell from them. A
+        unit with :math:`w^\top\Sigma w\le0` has no direction.
 
     Raises:
         TypeError: tensors that are not of these types, a gamma that is no number.
@@ -126,7 +129,7 @@ def expected_sign_similarity(
     """
     dtype = _checked(weight, covariance)
     sharpness = _sharpness(gamma)
-    w = weight.to(torch.promote_types(dtype, torch.float32))
+    w, spoilt = _finite_units(weight.to(torch.float32 if weight.device.type == "mps" else torch.float64), -1)
     w = w / unit_of(w, -1)
     with no_autocast(w):
         seen = w if covariance is None else w @ _in_its_unit(covariance.to(w.dtype))
@@ -135,10 +138,10 @@ def expected_sign_similarity(
     none = variance <= 0
     scale = torch.where(none, 1.0, variance).rsqrt()
     rho = (gram * scale.unsqueeze(-1) * scale.unsqueeze(-2)).clamp(-1, 1)
-    itself = torch.eye(w.shape[-2], dtype=torch.bool, device=w.device) & ~rho.isnan()
+    itself = torch.eye(w.shape[-2], dtype=torch.bool, device=w.device) & ~rho.isnan()  # of a NaN covariance
     without = none.unsqueeze(-1) | none.unsqueeze(-2)
     similarity = torch.where(itself, 1.0, _of_correlation(rho, sharpness))
-    return torch.where(without, 0.0, similarity).to(dtype)
+    return _nan_at(spoilt, torch.where(without, 0.0, similarity)).to(dtype)
 
 
 def self_orthogonality(
@@ -218,6 +221,16 @@ def _direction(y: Tensor) -> Tensor:
     square = y.square().sum(-2, keepdim=True)
     zero = square == 0
     return torch.where(zero, 0.0, y / torch.where(zero, 1.0, square).sqrt())
+
+
+def _finite_units(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """x with units that are not finite set to 0, where no gradient meets their NaN; and which they were."""
+    spoilt = ~x.isfinite().all(dim, keepdim=True)
+    return torch.where(spoilt, 0.0, x), spoilt.squeeze(dim)
+
+
+def _nan_at(spoilt: Tensor, similarity: Tensor) -> Tensor:
+    return torch.where(spoilt.unsqueeze(-1) | spoilt.unsqueeze(-2), math.nan, similarity)
 
 
 def _of_correlation(rho: Tensor, sharpness: float) -> Tensor:
