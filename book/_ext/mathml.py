@@ -4,7 +4,8 @@ r"""Formulas as MathML, made when the book is built: a page shows them at once, 
 or SymPy write is first put into words that it knows: ``split``, ``smallmatrix`` and ``\substack``. The space
 in ``\\[.4em]`` is dropped: math-core 0.9 would print it.
 
-The font is STIX Two Math, ``_static/math.woff2``: a browser that does not load it takes one that it has.
+The font is STIX Two Math, ``_static/math.woff2``: a browser that does not load it takes one that it has. Its
+root signs are made narrower and less high by ``tools/roots.py``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ IN_OUTPUT = re.compile(r'(<span class="math [^>]*>)\\\((.*?)\\\)(?=</span>)', re
 ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}(?:(?!\\begin).)*?\\end\{\1\}", re.DOTALL)
 FOLLOWED = re.compile(r"</math></span>([.,;:!?)\]’”]+)")
 SPACE = re.compile(r"\\\\\s*\[[^\]]*(?:em|ex|pt|mu)\]")
+LEAF = r"<m[ino]\b[^>]*>[^<]*</m[ino]>"
+ROOT = re.compile(rf"<msqrt>|<mroot>(?:<mrow>|(?P<leaf>{LEAF}))")
+STRUT = '<mspace width="0" height="0.72em" depth="0.2em"/>'
 SAME = (
     (r"\begin{split}", r"\begin{aligned}"),
     (r"\end{split}", r"\end{aligned}"),
@@ -39,7 +43,14 @@ def mathml(tex: str, display: bool, namespace: bool = False) -> str:
     for ours, known in SAME:
         tex = tex.replace(ours, known)
     converter = LatexToMathML(xml_namespace=namespace, fancy_error=False)
-    return converter.convert_with_local_state(SPACE.sub(r"\\\\", tex), displaystyle=display)
+    found = converter.convert_with_local_state(SPACE.sub(r"\\\\", tex), displaystyle=display)
+    return ROOT.sub(strutted, found)
+
+
+def strutted(root: re.Match[str]) -> str:
+    """Below a root at least what its lowest sign is made for: Chromium would hang it below a low letter."""
+    leaf = root["leaf"]
+    return f"<mroot><mrow>{STRUT}{leaf}</mrow>" if leaf else root[0] + STRUT
 
 
 def lines(tex: str) -> str:

@@ -91,6 +91,18 @@ def test_an_accent_does_not_touch_its_letter(accent):
     assert "padding-bottom: 0.1em" in rule
 
 
+@pytest.mark.parametrize(
+    "tex", [r"\sqrt w", r"\sqrt{2}\,\sigma", r"\sqrt[3]{x}", r"\sqrt[n]{x+y}", r"\sqrt{\sqrt a}"]
+)
+def test_what_stands_below_a_root_is_as_high_as_the_lowest_sign(tex):
+    """Chromium hangs a sign that is too high below the letter; a strut without width holds it up."""
+    found = mathml(tex, display=False)
+    roots = found.count("<msqrt>") + found.count("<mroot>")
+    assert roots == tex.count(r"\sqrt")
+    struts = re.findall(r'<(?:msqrt|mroot><mrow)><mspace width="0" height="0.72em" depth="0.2em"/>', found)
+    assert len(struts) == roots
+
+
 def test_the_font_has_all_that_the_chapters_use():
     note = (BOOK / "_static" / "math.woff2.txt").read_text(encoding="utf-8")
     [ranges] = re.findall(r"--unicodes=(\S+)", note)

@@ -66,6 +66,15 @@ def test_equal_scores_are_right_once_in_n(n):
     close(expected_accuracy_loss(x, FIRST, log=True).item(), math.log(n))
 
 
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_equal_scores_pull_n_times_less_than_their_logarithm(n):
+    x = torch.zeros(n, dtype=F64)
+    plain, log = (
+        gradient(lambda x, o=log: expected_accuracy_loss(x, FIRST, log=o), x) for log in (False, True)
+    )
+    assert_close(n * plain, log, 1e-12)
+
+
 def test_without_noise_it_is_the_accuracy_and_ties_share():
     x = column([[1.0, 0.0, 0.5], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [2.0, 2.0, 2.0]])
     found = expected_accuracy(x, torch.tensor([0, 0, 0, 1]), sigma=1e-3, reduction="none")

@@ -99,7 +99,7 @@ def expected_accuracy_loss(
         input: as in :func:`expected_accuracy`; where the right class is masked the loss is 1, or ``inf``,
             with gradient 0.
         target: as there.
-        sigma: as there. Without ``log`` lower it from large to small while training.
+        sigma: as there. Without ``log`` a row behind by more than some 4 sigma has next to no gradient.
         log: :math:`-\log p_t`; right for gaps up to 100 :math:`\sigma`. Further out it is a bound from above,
             at most twice the loss, and leaders are pushed too little. From :math:`4\cdot10^9` on (in float64
             :math:`10^{77}`) it is a constant.
