@@ -214,6 +214,14 @@ def test_ovals_close_in_on_the_ellipse():
     assert abs(gaps[1]) < 1e-3
 
 
+def test_few_arcs_cost_no_digits(monkeypatch):
+    """A disc with a stadium: within the second arc the integrand has a branch point a third of it away."""
+    disc, stadium = column([1.0, 1.0]), column([2.0, 0.0])
+    few = dform(disc, stadium)
+    monkeypatch.setattr(oval, "RULE", legendre(48))
+    torch.testing.assert_close(few[1:], dform(disc, stadium)[1:], rtol=2e-15, atol=0)
+
+
 def test_the_surface_of_two_different_ovals_is_that_of_both():
     first, second = column([3.0, 2.0, 1.0]), column([4.0, 1.5, 0.5])
     alone = [dform(sheet)[2].item() for sheet in (first, second)]
@@ -345,6 +353,16 @@ def test_wrong_curvatures_are_refused_by_name():
     dform(torch.tensor([2.0, 1.0]), torch.tensor([2.9999998, 0.0]))  # equal up to rounding
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_many_arcs_in_low_precision_do_not_hide_another_perimeter(dtype):
+    arcs = torch.linspace(1, 0.2, 32).to(dtype)
+    share = torch.linspace(2, 0, 32)
+    dform(arcs, (share / share.sum() * arcs.float().sum()).to(dtype))
+    dform(arcs.double(), (share / share.sum() * arcs.float().sum()).to(dtype))
+    with pytest.raises(ValueError, match="other must have the sum"):
+        dform(arcs, 1.1 * arcs)
+
+
 def test_sheets_of_different_perimeters_are_nan_where_nobody_can_look():
     rows = torch.vmap(dform)(column([[2.0, 1.0], [2.0, 1.0]]), column([[2.0, 1.1], [2.5, 0.5]]))
     assert rows[1].isnan().tolist() == [True, False]
@@ -364,6 +382,15 @@ def test_the_root_has_slope_0_where_it_is_0():
     assert y.tolist() == [0.0, 0.0, 2.0]
     assert torch.autograd.grad(y.sum(), x)[0].tolist() == [0.0, 0.0, 0.25]
     assert root(column([math.nan])).isnan().all()
+
+
+def test_numbers_have_no_say_in_the_dtype():
+    half = torch.tensor(0.5, dtype=torch.float16)
+    assert ellipse_arclength(half, 2.0, 1.0).dtype == torch.float16
+    assert ellipse_arclength(0.5, 2 * half, 1.0).dtype == torch.float16
+    assert ellipse_arclength(half, 2 * half.double(), 1.0).dtype == torch.float64
+    assert ellipse_arclength(0.5, 2.0, 1.0).dtype == torch.float64
+    assert dform_volume(half, 1.0).dtype == torch.float16
 
 
 def test_float32_is_rounded_once():

@@ -41,7 +41,9 @@ def ellipse_arclength(t: float | Tensor, a: float | Tensor, b: float | Tensor) -
     """
     angle = check.real("t", t)
     long, short, dtype = axes(a, b)
-    dtype = torch.promote_types(angle.dtype, dtype) if isinstance(t, Tensor) else dtype
+    if isinstance(t, Tensor):  # numbers have no say
+        tensors = isinstance(a, Tensor) or isinstance(b, Tensor)
+        dtype = torch.promote_types(angle.dtype, dtype) if tensors else angle.dtype
     angle, long, short = torch.broadcast_tensors(angle.double(), long, short)
     unit = torch.maximum(long, short).detach()  # squares of 1e200 overflow; the length does not depend on it
     return (unit * arclength(angle, long / unit, short / unit)).to(dtype)
