@@ -40,7 +40,7 @@ def dform(curvature: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tenso
     Returns:
         The quarter of the seam where arcs meet ``(..., n + 1, 3)``, the volume ``(...)``, and the surface
         ``(...)``, which is that of both sheets. The quadrature errs by some roundings where curvatures do
-        not increase; by more where the seam nearly stands still between its ends (:math:`\varphi\approx\chi`).
+        not increase; by more where the seam nearly stands still between its ends.
         Of ovals that are nearly circles, volumes lose digits, as those of ellipses do.
 
     Raises:
