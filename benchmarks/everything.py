@@ -1,4 +1,4 @@
-"""Run every script beside this one, each in a process of its own; what they find goes to results/.
+"""Run every script beside this one, each in a process of its own; what they find goes to results/<machine>/.
 
     python benchmarks/everything.py [--quick]    (make bench)
 
@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from report import cpu_model, slug
+
 HERE = Path(__file__).parent
 SHARED = ("measure", "report", "everything", "gpu")  # the last is for another machine
 
@@ -20,7 +22,11 @@ def scripts() -> list[Path]:
 
 
 def command(script: Path, quick: bool) -> list[str]:
-    told = ["--quick"] if quick else ["--json", str(HERE / "results" / f"{script.stem}.json")]
+    told = (
+        ["--quick"]
+        if quick
+        else ["--json", str(HERE / "results" / slug(cpu_model()) / f"{script.stem}.json")]
+    )
     return [sys.executable, str(script), *told]
 
 

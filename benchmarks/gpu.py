@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py [--json PATH] [--seconds N] [--only WORD] [--dry]
 
-Writes ``benchmarks/results/gpu-<device>.json``: what the tests of the kernels said, the bandwidth of a copy,
+Writes ``benchmarks/results/<device>/gpu.json``: what the tests of the kernels said, the bandwidth of a copy,
 and a record for each case: forward and backward, median and minimum over rounds in which the cases of a table
 take turns; the most memory that a step has beside its arguments; and where memory is the limit ``share``, the
 bytes that must be moved over the time and over the copy's bandwidth. A case that fails is a record with an
@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from report import slug
 from torch import Tensor
 
 import lemmata.numerics.triton as kernels
@@ -448,8 +449,7 @@ def main() -> None:
 
 def write(path: Path | None, **rest: Any) -> None:
     if path is None and not DRY:
-        name = torch.cuda.get_device_name().replace(" ", "-").replace("/", "-")
-        path = ROOT / "benchmarks" / "results" / f"gpu-{name}.json"
+        path = ROOT / "benchmarks" / "results" / slug(torch.cuda.get_device_name()) / "gpu.json"
     said = {
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -6,6 +6,7 @@ The unit is the whole operation. A part works on as many numbers as the whole, b
 does. Parts need not add up: the whole makes other things, too, and waits for memory.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from lemmata.classification import multilabel_cross_entropy
 from lemmata.estimation import Moments, hsic, hsic_test
 from lemmata.geometry import orthogonal_
+from lemmata.numerics.exponentials import exp, exp_, unit_of_exponents
 from lemmata.simplex import entmax
 
 WHOLE = "all of it"
@@ -36,6 +38,17 @@ def tables(quick: bool) -> Iterator[Table]:
     yield table("hsic_test, 999 permutations", (50, 10) if quick else (2000, 10), permuted, normal, rounds=3)
     yield table("orthogonal_", (40, 8) if quick else (16384, 256), tall, normal)
     yield table("Moments", (1000,) if quick else (10**8,), four, normal, rounds=3)
+    yield exponentials(normal(100 if quick else 2**16))
+
+
+def exponentials(x: Tensor) -> Table:
+    """Those that torch has, in cache; which is the fastest depends on the maker of the processor."""
+    place = torch.empty_like(x)
+    cases = {
+        f"torch.{f.__name__}": again(100, functools.partial(f, x, out=place))
+        for f in (torch.exp2, torch.exp, torch.expm1, torch.sigmoid)
+    }
+    return Table("exponentials, a hundred times", x.shape, "float32", cases, "torch.exp2")
 
 
 def table(
@@ -56,7 +69,7 @@ def soft(shape: tuple[int, ...], normal: Drawn) -> Parts:
     """Forward and backward of the multi-label loss."""
     scores, labels = normal(*shape).requires_grad_(), normal(*shape).sigmoid()
     plain, block, place = scores.detach(), normal(min(scores.numel(), 2**16)), torch.empty(shape)
-    blocks = scores.numel() / block.numel()
+    blocks, memory = scores.numel() / block.numel(), torch.empty_like(block)
 
     def streams() -> None:
         plain.sum(), labels.sum(), place.copy_(plain), labels.sum()
@@ -64,7 +77,7 @@ def soft(shape: tuple[int, ...], normal: Drawn) -> Parts:
     return {
         WHOLE: lambda: step(lambda s: multilabel_cross_entropy(s, labels), scores),
         "scores and labels read twice, the gradient written": streams,
-        "two exponentials a label": again(2 * blocks, block.exp),
+        "two exponentials a label": again(2 * blocks, lambda: exp(block, memory)),
         "two divisions a label": again(2 * blocks, block.reciprocal),
     }
 
@@ -86,13 +99,14 @@ def exact(shape: tuple[int, ...], normal: Drawn) -> Parts:
     x, y = normal(n, d), normal(n, d)
     size = min(n, 320)
     one, other = normal(2, size, d + 2), normal(2, d + 2, size)
-    tile, vector = -(normal(2, size, size) ** 2), normal(2, size, 1)
+    tile, unit = -(normal(2, size, size) ** 2), unit_of_exponents(x)
+    place = torch.empty_like(tile)
     tiles = n * (n + size) / 2 / size**2
     return {
         WHOLE: lambda: hsic(x, y, bandwidth=4.0),
-        "products": again(tiles, lambda: torch.bmm(one, other, out=tile.clone())),
-        "exponentials": again(tiles, tile.exp),
-        "sums of rows": again(tiles, lambda: torch.bmm(tile, vector)),
+        "products": again(tiles, lambda: torch.bmm(one, other, out=place)),
+        "exponentials": again(tiles, lambda: exp_(place.copy_(tile), unit)),
+        "sums of rows": again(tiles, lambda: tile.sum(2)),
     }
 
 
@@ -101,16 +115,15 @@ def permuted(shape: tuple[int, ...], normal: Drawn) -> Parts:
     n, d = shape
     x, y = normal(n, d), normal(n, d)
     one, other = normal(n, d + 2), normal(d + 2, min(n, 32))
-    tile = -(normal(n, min(n, 32)) ** 2)
+    tile, unit = -(normal(n, min(n, 32)) ** 2), unit_of_exponents(x)
+    place = torch.empty_like(tile)
     tiles = 999 * n / 2 / tile.shape[1]
     numbers = tile.flatten()
     seeded = torch.Generator()
     return {
-        WHOLE: lambda: hsic_test(
-            x, y, bandwidth=4.0, permutations=999, generator=seeded.manual_seed(0)
-        ),
-        "products of coordinates": again(tiles, lambda: one @ other),
-        "exponentials": again(tiles, tile.exp),
+        WHOLE: lambda: hsic_test(x, y, bandwidth=4.0, permutations=999, generator=seeded.manual_seed(0)),
+        "products of coordinates": again(tiles, lambda: torch.mm(one, other, out=place)),
+        "exponentials": again(tiles, lambda: exp_(place.copy_(tile), unit)),
         "products of kernels": again(tiles, lambda: numbers @ numbers),
     }
 

@@ -67,6 +67,11 @@ def cpu_model() -> str:
     return f"{info['model name']}, family {info['cpu family']}, model {info['model']}"
 
 
+def slug(name: str) -> str:
+    """The folder of a machine in results/: ``amd-epyc-family-25-model-17``."""
+    return re.sub(r"\W+", "-", re.sub(r"\(\w+\)|processor", "", name.lower())).strip("-")
+
+
 def write(path: Path, name: str, **lists: list[Record]) -> None:
     """The one form of the files in results/; numbers have four digits, which is more than a time has."""
     found = {

@@ -41,7 +41,7 @@ def outcome(compile):
 def both():
     with quick_inductor(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(threshold, "ROUNDS", 6)  # for rows of six as good as all; each is code once more
-        patch.setattr(quadrature, "RULE", quadrature._legendre(2))  # and so is each node
+        patch.setattr(quadrature, "RULE", quadrature.legendre(2))  # and so is each node
         compiled = outcome(lambda f: torch.compile(f, fullgraph=True, backend="inductor"))
         alike = outcome(lambda f: f)
     return compiled, outcome(lambda f: f) | {name: alike[name] for name in SINGLE}

@@ -1,4 +1,4 @@
-"""What the benchmarks found, on a page, so that no number is typed: it is in ``benchmarks/results/*.json``.
+"""What the benchmarks found, on a page, so that no number is typed: it is in ``benchmarks/results/``.
 
     ```{benchmark} gelu             ```{benchmark} gpu               ```{benchmark-summary}
     :operation: gelu, forward       Not measured yet: ...            ```
@@ -7,12 +7,13 @@
 The first shows an operation's times in units of a case, and what was wanted; with ``:fields: saved error``
 what else was measured. The text of the second stands until its file does. The summary has our time over each
 peer's, and counts the targets; ``{benchmark-machine}`` says where it was, ``{benchmark-growth}`` shows slopes
-and their figure. A missing file, or one of an old form, stops the build.
+and their figure. Each machine has a tab, or a column of the summary. A missing file, or one of an old form,
+stops the build.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +48,30 @@ class Results(SphinxDirective):
     def folder(self) -> Path:
         return Path(self.env.srcdir, self.env.config.benchmark_results).resolve()
 
-    def read(self, name: str) -> Record:
-        self.env.note_dependency(str(self.folder() / f"{name}.json"))
-        return results.read(self.folder(), name)
+    def read(self, name: str) -> list[Record]:
+        """The results of a script, one for each machine on which it ran."""
+        folders = results.everywhere(self.folder(), name) or [self.folder() / "*"]
+        for folder in folders:
+            self.env.note_dependency(str(folder / f"{name}.json"))
+        return [results.read(folder, name) for folder in folders]
 
     def every(self) -> list[Record]:
-        """All results by name, but the growth, which has no targets, and the GPU's, of another machine."""
-        names = sorted(path.stem for path in self.folder().glob("*.json"))
-        return [self.read(name) for name in names if name not in ("growth", "gpu")]
+        """All results by name, but the growth, which has no targets, and the GPU's, of another kind."""
+        names = sorted({path.stem for path in self.folder().glob("*/*.json")} - {"growth", "gpu"})
+        return [found for name in names for found in self.read(name)]
+
+    def by_machine(self, name: str, show: Callable[[Record], list[nodes.Node]]) -> list[nodes.Node]:
+        """What is shown of each machine's results; in tabs that change together, if the page has several."""
+        every = self.read(name)
+        if len({path.parent for path in self.folder().glob("*/*.json")}) < 2:
+            return show(every[0])
+        items = (f"```{{tab-item}} {at}\n:sync: {at}\n\n…\n```" for at in map(results.processor, every))
+        tabs = self.parse_text_to_nodes("\n".join(["````{tab-set}", *items, "````"]))
+        contents = [node for top in tabs for node in top.findall(is_content)]
+        for content, found in zip(contents, every, strict=True):
+            content.children = []
+            content += show(found)
+        return tabs
 
 
 class BenchmarkDirective(Results):
@@ -64,9 +81,12 @@ class BenchmarkDirective(Results):
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
-        if self.content and not (self.folder() / f"{name}.json").exists():
+        if self.content and not results.everywhere(self.folder(), name):
             return self.parse_content_to_nodes()
-        found, wanted = self.read(name), self.options.get("operation")
+        return self.by_machine(name, self.all_of)
+
+    def all_of(self, found: Record) -> list[nodes.Node]:
+        wanted = self.options.get("operation")
         operations = [wanted] if wanted else dict.fromkeys(r["operation"] for r in found["records"])
         return [node for operation in operations for node in self.shown(found, operation)]
 
@@ -80,6 +100,10 @@ class BenchmarkDirective(Results):
         if fields := self.options.get("fields"):
             return [node for field in fields for node in many.table(field, f"{MEASURED[field]}.")]
         return many.alone() if len(settings) == 1 else many.beside()
+
+
+def is_content(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.container) and node.get("design_component") == "tab-content"
 
 
 # --- tables: rows are cases, columns are settings
@@ -206,28 +230,47 @@ def came(target: Record) -> list[nodes.Node]:
 
 class SummaryDirective(Results):
     def run(self) -> list[nodes.Node]:
-        targets = [target for found in self.every() for target in found["targets"]]
-        wanted = [target for target in targets if target["met"] is not None]
-        against: dict[tuple[str, str, str], list[float]] = {}
-        for target in targets:
-            if pair := results.over_the_peer(target):
-                against.setdefault((target["operation"], *pair[:2]), []).append(pair[2])
-        said = [results.outcomes(ratios) for ratios in against.values()]
-        text = (
-            f"Of {len(said)} comparisons with other programs {said.count('win')} are won and "
-            f"{said.count('loss')} lost at all sizes. "
-            f"Targets met: {sum(target['met'] for target in wanted)} of {len(wanted)}."
-        )
-        rows = [tables.line(self.row(*names, ratios)) for names, ratios in against.items()]
-        columns, widths = ("ours", "against", "our time over theirs", "verdict"), (35, 30, 20, 15)
-        return [nodes.paragraph("", text), tables.table(columns, widths, rows, "benchmark", "summary")]
+        """How comparisons and targets came out on each machine, and our time over each peer's."""
+        ratios: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+        machines: dict[str, list[Record]] = {}
+        for found in self.every():
+            at = results.processor(found)
+            machines.setdefault(at, []).extend(found["targets"])
+            for target in found["targets"]:
+                if pair := results.over_the_peer(target):
+                    both = ratios.setdefault((target["operation"], *pair[:2]), {})
+                    both.setdefault(at, []).append(pair[2])
+        items = nodes.bullet_list()
+        for at, targets in machines.items():
+            said = [results.outcomes(both[at]) for both in ratios.values() if at in both]
+            items += nodes.list_item("", nodes.paragraph("", f"{at}: {counts(said, targets)}"))
+        rows = [tables.line(self.row(*names, both, machines)) for names, both in ratios.items()]
+        columns = ("ours", "against", *machines)
+        widths = (35, 30, *[35 // len(machines)] * len(machines))
+        above = caption("Our time over theirs, and the verdict on it.")
+        return [items, above, tables.table(columns, widths, rows, "benchmark", "summary")]
 
-    def row(self, operation: str, ours: str, peer: str, ratios: Sequence[float]) -> list[list[nodes.Node]]:
+    def row(
+        self, operation: str, ours: str, peer: str, both: dict[str, list[float]], machines: Iterable[str]
+    ) -> list[list[nodes.Node]]:
         name = results.listed([operation, ours.removeprefix(results.OURS).lstrip(" ,")])
-        ends = dict.fromkeys(map(number, (min(ratios), max(ratios))))
-        said = results.outcomes(ratios)
-        verdict = nodes.inline("", said, classes=[f"is-{said.rpartition(' ')[2]}"])
-        return [[nodes.Text(name)], [nodes.Text(peer)], [nodes.Text("–".join(ends))], [verdict]]
+        cells = [against(both[at]) if at in both else [] for at in machines]
+        return [[nodes.Text(name)], [nodes.Text(peer)], *cells]
+
+
+def counts(said: Sequence[str], targets: Iterable[Record]) -> str:
+    wanted = [target["met"] for target in targets if target["met"] is not None]
+    return (
+        f"of {len(said)} comparisons with other programs {said.count('win')} are won and "
+        f"{said.count('loss')} lost at all sizes. Targets met: {sum(wanted)} of {len(wanted)}."
+    )
+
+
+def against(ratios: Sequence[float]) -> list[nodes.Node]:
+    """The least and the largest, and the verdict."""
+    ends, said = dict.fromkeys(map(number, (min(ratios), max(ratios)))), results.outcomes(ratios)
+    verdict = nodes.inline("", said, classes=["verdict", f"is-{said.rpartition(' ')[2]}"])
+    return [nodes.Text("–".join(ends)), verdict]
 
 
 class MachineDirective(Results):
@@ -253,7 +296,9 @@ class MachineDirective(Results):
 
 class GrowthDirective(Results):
     def run(self) -> list[nodes.Node]:
-        found = self.read("growth")
+        return self.by_machine("growth", self.shown)
+
+    def shown(self, found: Record) -> list[nodes.Node]:
         rows = [tables.line(self.row(line)) for line in found["slopes"]]
         return [*figure(found), tables.table(("operation", *SLOPES), (55, 15, 15, 15), rows, "benchmark")]
 
@@ -265,6 +310,7 @@ class GrowthDirective(Results):
 
 
 def setup(app: Sphinx) -> dict[str, object]:
+    app.setup_extension("sphinx_design")
     app.add_config_value("benchmark_results", "../benchmarks/results", "env")  # seen from the book's folder
     app.add_directive("benchmark", BenchmarkDirective)
     app.add_directive("benchmark-summary", SummaryDirective)

@@ -6,6 +6,7 @@ A file of another form than ``benchmarks/report.py`` writes today stops the buil
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,13 @@ class BenchmarkError(SphinxError):
     category = "Benchmarks"
 
 
+def everywhere(folder: Path, name: str) -> list[Path]:
+    """The folders of the machines on which this script ran."""
+    return [path.parent for path in sorted(folder.glob(f"*/{name}.json"))]
+
+
 def read(folder: Path, name: str) -> Record:
-    """The results of one script."""
+    """The results of one script on one machine."""
     path, again = folder / f"{name}.json", "`make bench` writes it"
     if not path.is_file():
         raise BenchmarkError(f"{path} does not exist: {again}")
@@ -113,6 +119,11 @@ def verdict(target: Record) -> str:
         return f"{'met' if target['met'] else 'missed'} {sign}\N{NO-BREAK SPACE}{target['bound']:g}"
     against = over_the_peer(target)
     return outcome(against[2]) if against else ""
+
+
+def processor(found: Record) -> str:
+    """Its name in short: of ``Intel(R) Xeon(R) Processor, family 6`` it is ``Intel Xeon``."""
+    return re.sub(r"\(\w+\)|,.*| Processor\b", "", found["machine"]["cpu"]).strip()
 
 
 def machine(found: Record) -> str:

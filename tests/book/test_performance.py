@@ -38,8 +38,9 @@ def found(records, targets=(), **more):
     return {**head, "missing": [], "records": list(records), "targets": list(targets), **more}
 
 
-def page(tmp_path, text, results=None, builder="html"):
-    files = {f"results/{name}.json": json.dumps(value) for name, value in (results or {}).items()}
+def page(tmp_path, text, results=None, builder="html", others=None):
+    files = {f"results/one/{name}.json": json.dumps(value) for name, value in (results or {}).items()}
+    files |= {f"results/two/{name}.json": json.dumps(value) for name, value in (others or {}).items()}
     project = write(tmp_path, {"book/conf.py": CONF, "book/index.md": f"# Demo\n\n{text}\n", **files})
     pages = sites.build(project, builder)
     return pages["index"] if builder == "html" else "\n".join(pages.values())
@@ -109,13 +110,45 @@ def test_summary_counts_wins_losses_and_targets(tmp_path):
         target("lemmata, both", 3.0, 1.0, over="lemmata, exact"),  # no other program
     ]
     html = page(tmp_path, "```{benchmark-summary}\n```", {"gelu": found([record("torch", 1.0)], targets)})
-    assert "Of 3 comparisons with other programs 1 are won and 1 lost at all sizes." in plain(html)
+    assert "A CPU: of 3 comparisons with other programs 1 are won and 1 lost at all sizes." in plain(html)
     assert "Targets met: 1 of 2." in plain(html)
     assert rows(html)[1:] == [
-        ["gelu, tanh", "torch", "1.5", "loss"],
-        ["gelu, exact", "torch", "0.25–0.50", "win"],
-        ["gelu, both", "torch", "0.50–2.0", "win to loss"],
+        ["gelu, tanh", "torch", "1.5loss"],
+        ["gelu, exact", "torch", "0.25–0.50win"],
+        ["gelu, both", "torch", "0.50–2.0win to loss"],
     ]
+
+
+OTHER = {"machine": {**MACHINE, "cpu": "Another(R) Processor, family 6"}}
+
+
+def test_each_machine_has_a_tab_and_a_column_of_the_summary(tmp_path):
+    one = found([record("torch", 1.0), record("lemmata", 0.5)], [target("lemmata", 0.5)])
+    two = found([record("torch", 1.0), record("lemmata", 2.0)], [target("lemmata", 2.0, 1.0)], **OTHER)
+    text = f"{SHOWN}\n\n```{{benchmark-summary}}\n```"
+    html = page(tmp_path, text, {"gelu": one}, others={"gelu": two})
+    assert re.findall(r'data-sync-id="([^"]*)"', html) == ["A CPU", "Another"]
+    assert "…" not in plain(body(html))
+    lines = rows(html)
+    assert [line for line in lines if line[0] == "lemmata"] == [
+        ["lemmata", "10 ms", "0.50win"],
+        ["lemmata", "40 ms", "2.0missed ≤ 1"],
+    ]
+    assert lines[-2:] == [["ours", "against", "A CPU", "Another"], ["gelu", "torch", "0.50win", "2.0loss"]]
+    assert "Another: of 1 comparisons with other programs 0 are won and 1 lost" in plain(html)
+
+
+def test_what_one_of_several_machines_ran_says_which(tmp_path):
+    one, two = found([record("torch", 1.0)]), found([record("torch", 1.0)], name="hsic", **OTHER)
+    html = page(tmp_path, SHOWN, {"gelu": one}, others={"hsic": two})
+    assert re.findall(r'data-sync-id="([^"]*)"', html) == ["A CPU"]
+
+
+def test_a_peer_that_one_machine_lacks_leaves_a_gap(tmp_path):
+    one = found([record("torch", 1.0)], [target("lemmata", 0.5)])
+    two = found([record("torch", 1.0)], **OTHER)
+    html = page(tmp_path, "```{benchmark-summary}\n```", {"gelu": one}, others={"gelu": two})
+    assert rows(html)[1] == ["gelu", "torch", "0.50win", ""]
 
 
 def test_machines_are_said_with_their_dates_and_who_was_missing(tmp_path):
@@ -209,6 +242,9 @@ def test_no_number_of_the_page_is_typed():
 
 def test_all_results_are_of_the_form_and_on_the_page():
     text = (ROOT / "book/performance.md").read_text(encoding="utf-8")
-    for path in (ROOT / "benchmarks/results").glob("*.json"):
-        assert results.read(path.parent, path.stem)["name"] == path.stem
+    paths = sorted((ROOT / "benchmarks/results").glob("*/*.json"))
+    assert len({path.parent for path in paths}) > 1
+    for path in paths:
+        found = results.read(path.parent, path.stem)
+        assert found["name"] == path.stem
         assert f"{{benchmark}} {path.stem}\n" in text or path.stem == "growth"

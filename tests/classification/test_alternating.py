@@ -94,6 +94,25 @@ def test_three_speeds_of_zeros(n, q0):
         close(late, 2.49875e-4, 1e-8)
 
 
+def test_the_means_tell_that_the_prior_is_not_met():
+    """The check that the page advises: after 100 steps b_1 is 1/202, and a prior may be out of reach."""
+    rows = column([[0.0, 1.0], [0.5, 0.5]])
+    made = match_prior(rows, HALF)
+    close(made[1, 1].item(), 1 / 202)
+    close((made.mean(0) - HALF).abs().max().item(), 1 / 404)
+    within = column([0.3, 0.7])  # below 1/(n+1): met, with b_0 = (n+1) q_0
+    assert_close(match_prior(rows, within)[1], [0.6, 0.4], 1e-14)
+    assert_close(match_prior(rows, column([0.9, 0.1])).mean(0), [0.5, 0.5], 1e-14)
+
+
+def test_one_row_shows_the_factors_of_all(stack):
+    """Theorem alternating-factors, as the page uses it for rows that come one by one."""
+    _, a, q = stack
+    made = match_prior(a, q)
+    again = a * (made[3] / a[3])
+    torch.testing.assert_close(again / again.sum(-1, keepdim=True), made)
+
+
 def test_a_prior_that_cannot_be_met_leaves_no_row_out():
     """After 400 steps the factor would be 9 to minus that; the sure row still holds its class."""
     sure, q = column([[0.0, 1.0]]), column([0.9, 0.1])

@@ -180,7 +180,8 @@ def test_match_prior_is_its_twin(make, monkeypatch):
 def test_match_prior_takes_no_logarithms_of_common_input(monkeypatch):
     monkeypatch.setattr(matching, "_in_logarithms", None)
     b, a, q = random(3.0)
-    match_prior(torch.cat([b, a]).float(), q.float(), num_iters=300)
+    made = match_prior(torch.cat([b, a]).float(), q.float(), num_iters=300)
+    torch.testing.assert_close(made.mean(0), q.float())  # and they have the prior
 
 
 def test_calibrated_rows_are_those_of_the_dense_form():

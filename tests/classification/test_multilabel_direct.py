@@ -6,7 +6,8 @@ from helpers import DTYPES, INF, NAN, Draw, gradients
 
 from lemmata.classification import multilabel_cross_entropy, sparse_multilabel_cross_entropy
 from lemmata.classification._multilabel.sums import log_sums, plain_log_sums
-from lemmata.classification._multilabel.terms import BLOCK, picked_by_index, picked_by_label
+from lemmata.classification._multilabel.terms import SMALL as LIMIT
+from lemmata.classification._multilabel.terms import picked_by_index, picked_by_label
 
 SMALL, LARGE = (6, 70), (30, 7000)
 KINDS = ("few", "many", "int", "float", "few float", "soft", "masked", "weighted", "index")
@@ -164,4 +165,4 @@ def test_places_of_indices():
 
 
 def test_small_and_large_are_what_they_say():
-    assert SMALL[0] * SMALL[1] <= BLOCK < LARGE[0] * LARGE[1]
+    assert SMALL[0] * SMALL[1] <= LIMIT < LARGE[0] * LARGE[1]

@@ -25,6 +25,7 @@ def normal(device):
 @pytest.fixture(params=[512, 4], ids=["one tile", "many tiles"])
 def tile(request, monkeypatch):
     monkeypatch.setattr(tiles, "TILE", request.param)
+    monkeypatch.setattr(tiles, "SHUFFLED", min(request.param, tiles.SHUFFLED))
 
 
 # ------------------------------------------------------------------- identity

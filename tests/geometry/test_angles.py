@@ -309,16 +309,6 @@ def test_vmap(device, function):
     torch.testing.assert_close(by_sample, gradient(f, x), rtol=1e-14, atol=0)
 
 
-@pytest.mark.skipif(shutil.which("c++") is None, reason="inductor needs a compiler")
-def test_machine_code_of_the_tail(monkeypatch):
-    torch.compiler.reset()
-    x = torch.linspace(-0.9, 0.9, 64)
-    monkeypatch.setattr(quadrature, "RULE", quadrature.legendre(2))  # a node more is the same code once more
-    compiled = torch.compile(lambda x: cosine_tail(x, 9), fullgraph=True)
-    with quick_inductor():
-        torch.testing.assert_close(compiled(x), cosine_tail(x, 9), rtol=1e-5, atol=0)
-
-
 @pytest.mark.parametrize("n", [2, 3, 10, 10**6])
 def test_samples_have_the_moments_of_the_law(n):
     """|z| below 5 in nine comparisons: a false alarm in one of 200 000 sets of seeds."""

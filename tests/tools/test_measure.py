@@ -227,4 +227,12 @@ def test_everything_is_every_script():
     everything = runpy.run_path(str(FOLDER / "everything.py"), run_name="everything")
     assert [path.stem for path in everything["scripts"]()] == SCRIPTS
     assert everything["command"](FOLDER / "gelu.py", True)[-1] == "--quick"
-    assert everything["command"](FOLDER / "gelu.py", False)[-1] == str(FOLDER / "results" / "gelu.json")
+    written = Path(everything["command"](FOLDER / "gelu.py", False)[-1])
+    assert written.name == "gelu.json"
+    assert written.parent.parent == FOLDER / "results"
+
+
+def test_a_machine_has_a_folder_of_its_own(report):
+    assert report.slug("Intel(R) Xeon(R) Processor, family 6, model 167") == "intel-xeon-family-6-model-167"
+    for path in (FOLDER / "results").glob("*/*.json"):
+        assert report.slug(json.loads(path.read_text())["machine"]["cpu"]) == path.parent.name

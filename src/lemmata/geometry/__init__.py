@@ -12,5 +12,6 @@ from lemmata.geometry._dforms import *
 from lemmata.geometry._initialization import *
 from lemmata.geometry._invertible import *
 from lemmata.geometry._orthogonality import *
+from lemmata.geometry._sectors import *
 
 _parts.publish(__name__)

@@ -87,7 +87,8 @@ def can_calibrate(
         p: ``(N, m)``, probabilities. A row with a NaN is neither sure nor doubtful, and returned as it is.
         prior: ``(m,)``, the share of each class.
         k: of the entropy.
-        threshold: a number. 0 makes every row again, alone: each becomes the prior.
+        threshold: a number on the scale of :func:`topk_entropy`, from 0 for a certain row to 1. 0 makes
+            every row again, alone: each becomes the prior.
         alpha: as in :func:`alternating_normalization`.
         num_iters: as there.
 

@@ -9,7 +9,7 @@ from lemmata.classification._alternating.arguments import rows_of
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.tsallis import tsallis
 
-__all__ = ["doubt_of", "topk_entropy"]
+__all__ = ["topk_entropy"]
 
 
 def topk_entropy(p: Tensor, k: int = 3, *, normalize: bool = True, renormalize: bool = True) -> Tensor:

@@ -1,6 +1,6 @@
 r"""All steps by the factors of classes, two matrix products a step; and which rows lose digits so.
 
-After k steps the rows of a stack are :math:`p_{ij}^{\alpha^k}v_j` over their sums, with one vector v for each
+After T steps the rows of a stack are :math:`p_{ij}^{\alpha^T}v_j` over their sums, with one vector v for each
 doubtful row. A step sums each row, :math:`r_i=\sum_jp_{ij}v_j` with the powers of before, and
 
 .. math:: v_j\leftarrow q_j\Big/\sum_ip_{ij}^\alpha\,r_i^{-\alpha} .

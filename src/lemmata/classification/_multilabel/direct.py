@@ -12,7 +12,7 @@ from torch import Tensor
 from lemmata._torch import forward_mode, readable, transforming
 from lemmata.classification._multilabel.sums import log_sums, slope_by_blocks, slopes_of, sums_by_blocks
 from lemmata.classification._multilabel.terms import (
-    BLOCK,
+    SMALL,
     Dense,
     Picked,
     at_once,
@@ -80,7 +80,7 @@ class _Losses(torch.autograd.Function):
 def _at_once(rows, padding, needed):
     """The loss of a small batch and its gradients, if asked for; None if it is large, or a sum is."""
     input, threshold, target, mask = rows
-    if mask is not None or input.numel() > BLOCK:
+    if mask is not None or input.numel() > SMALL:
         return None
     a, b = at_once(input, threshold, target, padding)
     sum_a, sum_b = a.sum(-1, keepdim=True), b.sum(-1, keepdim=True)

@@ -12,11 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lemmata.numerics.exponentials import exp
 from lemmata.numerics.precision import compute_dtype
 
-__all__ = ["BLOCK", "Dense", "Picked", "at_once", "picked_by_index", "picked_by_label"]
+__all__ = ["SMALL", "Dense", "Picked", "at_once", "picked_by_index", "picked_by_label"]
 
-BLOCK = 2**16  # scores at a time and thread: three float32 buffers of them take less than a MiB
+SMALL = 2**16  # scores of a batch for which calls cost more than numbers
+BLOCK = 2**18  # scores at a time and thread: three float32 buffers of them take 3 MiB, and a call a tenth
 FEW = 64  # positives are looked up one by one where they are less than one label in so many
 
 Terms = tuple[Tensor, Tensor]
@@ -76,7 +78,7 @@ class Picked:
         self.place, self.row = place, torch.div(place, input.shape[-1], rounding_mode="floor")
         x = input.view(-1)[place].to(self.dtype)
         x.sub_(threshold[self.row] if isinstance(threshold, Tensor) else threshold)
-        self.b = x.neg_().exp_()
+        self.b = exp(x.neg_(), x)
 
     def blocks(self) -> Iterator[Tensor]:
         """The terms of A, in a buffer that the next block overwrites."""
@@ -149,7 +151,7 @@ def at_once(input: Tensor, threshold: float | Tensor, target: Tensor, padding: i
     e = input.to(compute_dtype(input))
     if isinstance(threshold, Tensor) or threshold != 0:
         e = (e - (threshold.unsqueeze(-1) if isinstance(threshold, Tensor) else threshold)).to(e.dtype)
-    e = e.exp()
+    e = exp(e, torch.empty_like(e))
     if padding is not None:
         return _split_at(e, target, padding)
     if target.is_floating_point():
@@ -207,7 +209,7 @@ def _numbers(x: Tensor) -> Tensor:
 def _exp(input: Tensor, threshold: float | Tensor, out: Tensor) -> Tensor:
     """e^(s - theta) in the dtype of ``out``."""
     if isinstance(threshold, Tensor):
-        return out.copy_(input).sub_(threshold.unsqueeze(-1)).exp_()
+        return exp(out.copy_(input).sub_(threshold.unsqueeze(-1)), out)
     if input.dtype != out.dtype or threshold != 0:
-        return out.copy_(input).sub_(threshold).exp_()
-    return torch.exp(input, out=out)
+        return exp(out.copy_(input).sub_(threshold), out)
+    return exp(input, out)

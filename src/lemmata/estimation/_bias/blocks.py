@@ -10,7 +10,7 @@ from lemmata.estimation._bias.merging import merge_all, summary
 
 __all__ = ["summary_of"]
 
-SIZE = 2**15  # entries of a block
+SIZE = 2**17  # entries of a block: two of float64 take 2 MiB, and calls a tenth of the time
 
 
 def summary_of(x: Tensor, dim: tuple[int, ...]) -> Tensor:

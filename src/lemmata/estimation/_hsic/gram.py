@@ -10,6 +10,7 @@ from torch.nn.functional import pad
 from lemmata._torch import readable
 from lemmata.estimation._hsic.kernels import Kernel
 from lemmata.estimation._hsic.tiles import EPS64, at_once, distances, side_of
+from lemmata.numerics.exponentials import exp_, unit_of_exponents
 
 __all__ = ["Gram", "gram", "joined", "whole"]
 
@@ -25,6 +26,8 @@ class Gram(NamedTuple):
     flat: bool = False  # exponents are so small that expm1 keeps digits which exp loses
     steep: bool = False  # many values are so near 0 that 1 less would cost digits: they stay as they are
     memory: Tensor | None = None  # of a tile, which lasts until the next
+    unit: float = 1.0  # of the exponents that rows and columns make
+    one: Tensor | float = 1.0  # as a tensor it is subtracted faster
 
     @property
     def lift(self) -> float:
@@ -45,7 +48,7 @@ class Gram(NamedTuple):
     def permuted(self, pi: Tensor) -> "Gram":
         """From a batch of 1: that of the sample in each of the orders (c, n), lifted if that saves time."""
         rows, columns = (side[0].index_select(0, pi.flatten()).unflatten(0, pi.shape) for side in self[2:4])
-        memory = None if self.memory is None else rows.new_empty(at_once(rows) * side_of(rows) ** 2)
+        memory = None if self.memory is None else _memory(rows, at_once(rows, True), True)
         return self._replace(rows=rows, columns=columns, steep=True, memory=memory)
 
     def _lowered(self, values: Tensor) -> Tensor:
@@ -62,14 +65,14 @@ class Gram(NamedTuple):
         exponent = self._exponents(left, right)
         if self.flat:
             return exponent.expm1_()
-        values = exponent.exp_()  # faster than exp2, and than expm1 by far
-        return values if self.steep else values.sub_(values.new_ones(()))  # quicker than a number
+        values = exp_(exponent, self.unit)  # faster than expm1 by far
+        return values if self.steep else values.sub_(self.one)
 
     def _exponents(self, left: Tensor, right: Tensor) -> Tensor:
-        """-d^2/2, from features by one product, else from differences."""
+        """-d^2/2 in their unit, from features by one product, else from differences."""
         if left.shape[-1] > self.x.shape[-1]:
             return self._product(left, right).to(self.x.dtype)
-        return distances(left, right).square_().mul_(-0.5)
+        return distances(left, right).square_().mul_(-0.5 * self.unit)
 
     def _product(self, left: Tensor, right: Tensor) -> Tensor:
         """In memory that the last tile had: fresh pages would cost as much as the exponentials."""
@@ -121,17 +124,19 @@ def gram(x: Tensor, kernel: Kernel) -> Gram:
         squares = x.square().sum(-1) if x.numel() else x.new_zeros(1, 1)
         radius, steep = squares.max().item(), squares.mean(1).min().item() > 2
     flat, eps = radius < 0.1, torch.finfo(x.dtype).eps
+    unit = 1.0 if flat else unit_of_exponents(x)
     if x.shape[-1] == 1 or radius * EPS64 > 1e3 * eps:  # even products in float64 would cost digits
-        return Gram(x, kernel, x, x, kernel.constant, flat, steep)
-    wide = x.double() if radius > 20 else x
+        return Gram(x, kernel, x, x, kernel.constant, flat, steep, unit=unit)
+    wide = (x.double() if radius > 20 else x) * math.sqrt(unit)
     half = -wide.square().sum(-1, keepdim=True) / 2
     one = torch.ones_like(half)
     rows, columns = torch.cat([wide, half, one], -1), torch.cat([wide, one, half], -1)
-    return Gram(x, kernel, rows, columns, kernel.constant, flat, steep, _memory(rows))
+    memory, one = _memory(rows, len(rows)), x.new_ones(())
+    return Gram(x, kernel, rows, columns, kernel.constant, flat, steep, memory, unit, one)
 
 
-def _memory(rows: Tensor) -> Tensor:
-    return rows.new_empty(len(rows) * side_of(rows) ** 2)
+def _memory(rows: Tensor, count: int, shuffled: bool = False) -> Tensor:
+    return rows.new_empty(count * side_of(rows, shuffled) ** 2)
 
 
 def joined(a: Gram, b: Gram) -> list[Gram]:
@@ -151,7 +156,7 @@ def joined(a: Gram, b: Gram) -> list[Gram]:
         return torch.cat([pad(side, (0, width - side.shape[-1])) for side in sides])
 
     x, rows, columns = (stacked(*sides) for sides in ((a.x, b.x), (a.rows, b.rows), (a.columns, b.columns)))
-    return [a._replace(x=x, rows=rows, columns=columns, memory=_memory(rows))]
+    return [a._replace(x=x, rows=rows, columns=columns, memory=_memory(rows, len(rows)))]
 
 
 def whole(x: Tensor, kernel: Kernel) -> Tensor:

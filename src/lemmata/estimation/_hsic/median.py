@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lemmata._torch import is_wrapped, readable
 from lemmata.estimation._hsic import selection
-from lemmata.estimation._hsic.tiles import TILE, batches, squared_distances, tiles
+from lemmata.estimation._hsic.tiles import batches, side_of, squared_distances, tiles
 
 __all__ = ["median_distance"]
 
@@ -124,7 +124,7 @@ def _bracket(sample: Tensor, share: float, low: float, high: float) -> tuple[flo
 def _between(x: Tensor, low: float, high: float) -> tuple[int, int, Tensor]:
     """How many squared distances are less than low, how many are in [low, high], and these, or each k-th."""
     above, inside, k, held = 0, 0, 1, 0
-    kept = x.new_empty(KEPT + TILE * TILE)  # in one piece, since many small ones scatter the heap
+    kept = x.new_empty(KEPT + side_of(x) ** 2)  # in one piece, since many small ones scatter the heap
     for i, j in tiles(x):
         (d,) = squared_distances(x[None, i], x[None, j])
         mask = d >= low

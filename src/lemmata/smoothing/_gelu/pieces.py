@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from lemmata.numerics.exponentials import exp_, unit_of_exponents
+
 __all__ = ["FLAT", "by_table", "exact_slope", "exact_value"]
 
-SIZE = 2**16  # entries of a piece: five of them fit in the cache of a core, and starting a loop costs little
+SIZE = 2**18  # entries of a piece: small enough for a cache, and starting a loop costs little
 FLAT = 512.0  # from here on every gate is 1 or 0 to the last bit, and its derivatives are 0
 
 
@@ -27,13 +29,13 @@ def exact_value(x: Tensor) -> Tensor:
 
 def exact_slope(x: Tensor, grad: Tensor) -> Tensor:
     """Its derivative erfc(-x / sqrt 2) / 2 + x exp(-x^2 / 2) / sqrt(2 pi), times ``grad``, in six loops."""
-    out, zero = torch.empty_like(x), x.new_full((), -0.0)
+    out, zero, unit = torch.empty_like(x), x.new_full((), -0.0), unit_of_exponents(x)
     gates, bells = (x.new_empty(min(SIZE, x.numel())) for _ in range(2))
     for y, part, factor in _split(out, x, grad):
         t = part if _finite(part) else part.clamp(-FLAT, FLAT)
         gate, bell = gates[: len(t)], bells[: len(t)]
         torch.erfc(torch.mul(t, -math.sqrt(0.5), out=gate), out=gate)
-        torch.addcmul(zero, t, t, value=-0.5, out=bell).exp_()
+        exp_(torch.addcmul(zero, t, t, value=-0.5 * unit, out=bell), unit)
         gate.addcmul_(t, bell, value=math.sqrt(2 / math.pi))
         torch.addcmul(zero, gate, factor, value=0.5, out=y)
     return out
