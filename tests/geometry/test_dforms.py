@@ -155,6 +155,14 @@ def test_the_arc_length_agrees_with_mpmath(r):
         assert value == pytest.approx(exact_length(at, r, 1.0), rel=2e-13 * max(r, 1 / r) ** 0.5)
 
 
+@pytest.mark.parametrize("r", [1.0, 14.0, 100.0, 1000.0])
+def test_short_arcs_at_the_end_of_a_long_axis_lose_digits_with_the_square_of_the_ratio(r):
+    for t in (1e-12, 1e-8, 1e-5):
+        for a, b, loss in ((r, 1.0, 5e-16 * r * r), (1.0, r, 0.0)):
+            got = ellipse_arclength(t, a, b).item()
+            assert got == pytest.approx(exact_length(t, a, b), rel=4e-15 + loss)
+
+
 @pytest.mark.parametrize("r", RATIOS)
 def test_the_inverse_undoes_the_arc_length(r):
     a, b = column([r]).expand(41), column([1.0]).expand(41)

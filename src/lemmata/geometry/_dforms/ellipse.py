@@ -29,7 +29,8 @@ def ellipse_arclength(t: float | Tensor, a: float | Tensor, b: float | Tensor) -
         b: semi-axes, positive, from a / 1000 to 1000 a.
 
     Returns:
-        Lengths, negative where t is. Relative errors are near 1e-13 or below.
+        Lengths, negative where t is. Relative errors are some roundings; near the end of a long axis a, where
+            terms cancel, about 3e-16 (a / b)^2: three in 1e10 at 1000.
 
     Raises:
         TypeError: arguments that are not floating point.
