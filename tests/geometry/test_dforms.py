@@ -242,9 +242,9 @@ def test_derivatives_of_both_orders(monkeypatch):
     monkeypatch.setattr(oval, "RULE", legendre(2))
     a, b = column([2.0, 3.0]), column([1.0, 1.2])
     arcs, share = column([3.0, 2.0, 0.0]), column([4.0, 1.0, 0.0]) / 5
-    assert_derivatives(dform_volume, a, b)
+    assert_derivatives(dform_volume, a[:1], b[:1])
     assert_derivatives(ellipse_arclength, column([0.3, 2.0]), a, b)
-    assert_derivatives(lambda s: ellipse.eccentric(s, a, b), column([0.4, 1.1]))
+    assert_derivatives(lambda s: ellipse.eccentric(s, a[:1], b[:1]), column([0.4]))
     assert_derivatives(lambda k: dform(k, k.sum() * share)[:2], arcs + 0.01)
 
 
