@@ -358,6 +358,9 @@ def test_wrong_curvatures_are_refused_by_name():
         dform(column([2.0, 1.0]), column([2.0, 1.1]))
     with pytest.raises(ValueError, match="other must have shape"):
         dform(column([2.0, 1.0]), column([3.0]))
+    for wrong in (torch.tensor([2, 1]), [2.0, 1.0]):
+        with pytest.raises(TypeError, match="other must be"):
+            dform(column([2.0, 1.0]), wrong)
     dform(torch.tensor([2.0, 1.0]), torch.tensor([2.9999998, 0.0]))  # equal up to rounding
 
 
