@@ -13,7 +13,7 @@ from lemmata.numerics.legendre import legendre
 
 __all__ = ["dform"]
 
-RULE = legendre(8)
+RULE = legendre(16)
 SLACK = 1e-12  # radians by which rounding may miss the condition
 
 
@@ -39,8 +39,9 @@ def dform(curvature: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tenso
 
     Returns:
         The quarter of the seam where arcs meet ``(..., n + 1, 3)``, the volume ``(...)``, and the surface
-        ``(...)``, which is that of both sheets. The quadrature errs by some roundings, but where the seam
-        stands still between its ends (:math:`\varphi=\chi`) by more.
+        ``(...)``, which is that of both sheets. The quadrature errs by some roundings where curvatures do
+        not increase; by more where the seam nearly stands still between its ends.
+        Of ovals that are nearly circles, volumes lose digits, as those of ellipses do.
 
     Raises:
         TypeError: curvatures that are not floating point.
@@ -63,7 +64,7 @@ def dform(curvature: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tenso
         check.shape("other", other, curvature.shape, "curvature")
         second, dtype = other.double(), torch.promote_types(dtype, other.dtype)
         _look("other", second)
-    first = _same_length(first, second, dtype)
+        first = _same_length(first, second, max(torch.finfo(x.dtype).eps for x in (curvature, other)))
     d = math.pi / 2 / first.sum(-1, keepdim=True)  # the length of an arc
     phi, chi = _turned(first * d), _turned(second.flip(-1) * (math.pi / 2 / second.sum(-1, keepdim=True)))
     phi = _closing(phi, chi)
@@ -79,10 +80,13 @@ def _look(name: str, curvature: Tensor) -> None:
         raise ValueError(f"{name} must have a positive entry in each row, got a row of zeros")
 
 
-def _same_length(first: Tensor, second: Tensor, dtype: torch.dtype) -> Tensor:
-    """The first, NaN in the rows whose sheets have different perimeters; an error where that can be seen."""
+def _same_length(first: Tensor, second: Tensor, eps: float) -> Tensor:
+    """The first, NaN in the rows whose sheets have different perimeters; an error where that can be seen.
+
+    Sums may differ by what rounding the entries costs, and what it costs to sum them in float32 or better.
+    """
     whole = first.sum(-1, keepdim=True)
-    slack = 4 * torch.finfo(dtype).eps * first.shape[-1] * whole
+    slack = (4 * eps + 4 * first.shape[-1] * min(eps, torch.finfo(torch.float32).eps)) * whole
     differs = (whole - second.sum(-1, keepdim=True)).abs() > slack
     if readable(first) and readable(second) and differs.any():
         raise ValueError("other must have the sum of curvature, for the same perimeter, got another")

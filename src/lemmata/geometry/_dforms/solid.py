@@ -81,9 +81,9 @@ def dform_curve(a: float | Tensor, b: float | Tensor, n: int = 64) -> Tensor:
     l = _quarter(long, short)
     share = torch.linspace(0, 1, pieces + 1, dtype=unit.dtype, device=unit.device)
     first, along = 2 * share <= 1, l * torch.minimum(share, 1 - share)
-    x = _rise(along, long, short)
-    y, z, _ = _seam(along, long, short)
-    x = torch.where(first, x, 2 * _rise(l / 2, long, short) - x)
+    x, y, z = _points(torch.cat([along, l / 2], -1), long, short)
+    middle, x, y, z = x[..., -1:], x[..., :-1], y[..., :-1], z[..., :-1]
+    x = torch.where(first, x, 2 * middle - x)
     y, z = torch.where(first, y, z), torch.where(first, z, y)  # the second half is the first, turned round
     return (unit[..., None, None] * torch.stack([x, y, z], -1)).to(dtype)
 
@@ -109,9 +109,10 @@ def _seam(s: Tensor, long: Tensor, short: Tensor) -> tuple[Tensor, Tensor, Tenso
     return short * t.sin(), short * tau.cos(), root(square)
 
 
-def _rise(s: Tensor, long: Tensor, short: Tensor) -> Tensor:
-    """x(s) for s up to l / 2."""
+def _points(s: Tensor, long: Tensor, short: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The seam at s up to l / 2: x(s) by the rule, y and z where its last node would be, at s."""
     u, weight = tensors(RULE, s)
-    along = s.unsqueeze(-1) * u**3
-    slope = _seam(along, long.unsqueeze(-1), short.unsqueeze(-1))[2]
-    return 3 * s * (slope * u.square() * weight).sum(-1)
+    along = s.unsqueeze(-1) * torch.cat([u, u.new_ones(1)]) ** 3
+    y, z, slope = _seam(along, long.unsqueeze(-1), short.unsqueeze(-1))
+    x = 3 * s * (slope[..., :-1] * u.square() * weight).sum(-1)
+    return x, y[..., -1], z[..., -1]
