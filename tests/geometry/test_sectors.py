@@ -137,9 +137,9 @@ def test_n_may_be_a_tensor():
 
 def test_the_mean_range_is_that_of_harmonic_numbers():
     for n in (2, 3, 4, 10, 50):
-        t = torch.linspace(0, 1, 20001, dtype=F64)
+        t = torch.linspace(0, 1, 5001, dtype=F64)
         mean = torch.trapezoid(sector_probability(n, t, period=1, complement=True), t)
-        assert mean.item() == pytest.approx(1 - sum(1 / k for k in range(1, n + 1)) / n, abs=1e-8)
+        assert mean.item() == pytest.approx(1 - sum(1 / k for k in range(1, n + 1)) / n, abs=1e-6)
 
 
 def test_gaps_and_arcs_by_hand():

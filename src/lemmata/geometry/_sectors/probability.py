@@ -56,6 +56,7 @@ def sector_probability(
     Example:
         >>> sector_probability(4, torch.tensor([90.0, 180.0, 240.0]), period=360)
         tensor([0.0625, 0.5000, 0.9630])
+        >>> from fractions import Fraction
         >>> sector_probability(4, Fraction(2, 3), period=1)
         Fraction(26, 27)
     """
