@@ -137,9 +137,9 @@ def test_n_may_be_a_tensor():
 
 def test_the_mean_range_is_that_of_harmonic_numbers():
     for n in (2, 3, 4, 10, 50):
-        t = torch.linspace(0, 1, 20001, dtype=F64)
+        t = torch.linspace(0, 1, 5001, dtype=F64)
         mean = torch.trapezoid(sector_probability(n, t, period=1, complement=True), t)
-        assert mean.item() == pytest.approx(1 - sum(1 / k for k in range(1, n + 1)) / n, abs=1e-8)
+        assert mean.item() == pytest.approx(1 - sum(1 / k for k in range(1, n + 1)) / n, abs=1e-6)
 
 
 def test_gaps_and_arcs_by_hand():
@@ -201,6 +201,20 @@ def test_the_range_knows_neither_order_nor_origin():
     torch.testing.assert_close(max_gap(draws, period=24), 24 - size, rtol=1e-13, atol=0)
     by_hand = torch.cat([draws, draws[:, :1]], 1).sort().values  # a tie changes nothing
     torch.testing.assert_close(enclosing_arc(by_hand, period=24)[1], size, rtol=1e-13, atol=0)
+
+
+@on_devices
+def test_any_number_of_turns_is_taken_off_exactly(device):
+    """Even where neighbouring floats are turns apart: a range is none below 0."""
+    given = [1e17, 0.0, 1.0, -3e200, 1e-300, -1e-300, 2 * PI, 1e9]
+    for period in (2 * PI, 24.0, 0.7):
+        turned = sorted(Q(a) % Q(period) for a in given)
+        gaps = [b - a for a, b in zip(turned, [*turned[1:], turned[0] + Q(period)], strict=True)]
+        angles = column(given, device)
+        start, size = enclosing_arc(angles, period=period)
+        assert size.item() == pytest.approx(float(Q(period) - max(gaps)), rel=1e-15)
+        assert max_gap(angles, period=period).item() == pytest.approx(float(max(gaps)), rel=1e-15)
+        assert start in angles
 
 
 def test_wendel_by_hand_and_by_symmetry():
@@ -267,6 +281,25 @@ def test_many_points_against_mpmath(n, widths):
         assert abs(some.item() / p - 1) < 8 * EPS * (1 + bend / p), (y, some, p)
         if q > 1e-300:
             assert abs(none.item() / q - 1) < 8 * EPS * (1 + bend / q), (y, none, q)
+
+
+@pytest.mark.parametrize("n", [10**14, 10**15, 2**53, 2**62])
+def test_more_points_than_anyone_has(n):
+    """Binomial coefficients overflow, the numbers at the end do not."""
+    t = column([1e-300, 0.3, 0.5, 0.9, 1 - 1e-12, 1 - 2.0**-48, 1 - 2.0**-52])
+    some, none = both(n, t)
+    for arc, p, q in zip(t.tolist(), some.tolist(), none.tolist(), strict=True):
+        term = n * math.exp((n - 1) * math.log(arc))  # gaps above x to expect: nearly Poisson
+        near = 1e-11 + 2 * term**2 * (n * (1 - arc)) ** 2 / n
+        assert p == pytest.approx(-math.expm1(-term), rel=min(near, 1e-8), abs=1e-300)
+        assert q == pytest.approx(math.exp(-term), rel=near, abs=1e-300)
+
+
+def test_forward_mode_at_tiny_sectors():
+    n, t = column([1, 2, 3, 4, 30]).long()[:, None], column([1e-300, 1e-200, 1e-100, 0.2])
+    value, slope = torch.func.jvp(lambda t: sector_probability(n, t, period=1), (t,), (torch.ones_like(t),))
+    torch.testing.assert_close(value, n * t ** (n - 1), rtol=1e-14, atol=0)
+    torch.testing.assert_close(slope, n * (n - 1) * t ** (n - 2).clamp(min=0), rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize(("n", "y"), [(30, 1.2), (100, 1.05), (300, 1.4), (1000, 1.6), (10**5, 1.09)])
@@ -395,6 +428,8 @@ def test_bad_arguments():
         circular_range_test(angles, alternative="two-sided")
     with pytest.raises(ValueError, match="n must be at least 1, got values from 0"):
         sector_probability(torch.tensor([0, 3]), 1.0)
+    with pytest.raises(ValueError, match=r"n must be below 2\^63, got 10000"):
+        sector_probability(10**30, 1.0)
     with pytest.raises(TypeError, match="n must be int64"):
         sector_probability(torch.tensor([2.0]), 1.0)
     with pytest.raises(TypeError, match="period must be an int"):

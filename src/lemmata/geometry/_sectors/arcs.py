@@ -14,8 +14,8 @@ __all__ = ["circular_range_test", "enclosing_arc", "max_gap"]
 def max_gap(angles: Tensor, dim: int = -1, *, period: float = TURN, mask: Tensor | None = None) -> Tensor:
     r"""Largest of the gaps between neighbours on a circle, the one across 0 among them.
 
-    One point leaves the whole circle, and so does none. No angle is reduced before the subtraction, so that a
-    gap between neighbours on either side of 0 has all its digits.
+    One point leaves the whole circle, and so does none. Whole turns are taken off without rounding, and an
+    angle below 0 stays there, so that a gap between neighbours on either side of 0 has all its digits.
 
     Implements :prf:ref:`sectors-gaps`.
 
@@ -126,7 +126,7 @@ def _arc(
     n = here.sum(-1)
     lost = (~a.isfinite()).any(-1)
     a = torch.where(a.isfinite(), a, 0.0)
-    a, turns = _in_order(a, here, whole)
+    given, a, turns = _in_order(a, here, whole)
     # the next point, after the last one the first; and the gap between, in which whole turns cancel first
     place = torch.arange(a.shape[-1], device=a.device).expand(a.shape)
     last = place + 1 >= n.unsqueeze(-1)
@@ -135,7 +135,7 @@ def _arc(
     gaps = a.gather(-1, following) - a + whole * back
     end = torch.where(place < n.unsqueeze(-1), gaps, -math.inf).argmax(-1, keepdim=True)
     after = following.gather(-1, end)
-    start = a.gather(-1, after).squeeze(-1)
+    start = given.gather(-1, after).squeeze(-1)
     length = (a.gather(-1, end) - a.gather(-1, after) + whole * (1 - back.gather(-1, end))).squeeze(-1)
     gap = gaps.gather(-1, end).squeeze(-1)
     none = n == 0
@@ -144,8 +144,10 @@ def _arc(
     return start, length, torch.where(lost, math.nan, torch.where(none, whole, gap)), n
 
 
-def _in_order(a: Tensor, here: Tensor, whole: float) -> tuple[Tensor, Tensor]:
-    """The angles around the circle, those that count first, and the whole turns in each."""
-    turns = (a.detach() / whole).floor()
-    order = torch.where(here, a.detach() - whole * turns, math.inf).argsort(-1)
-    return a.gather(-1, order), turns.gather(-1, order)
+def _in_order(a: Tensor, here: Tensor, whole: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Around the circle, those that count first: the angles, what is left of them within a turn either way
+    (fmod does not round), and the whole turns in that, -1 or 0."""
+    rest = torch.fmod(a, whole)
+    turns = (rest.detach() / whole).floor()
+    order = torch.where(here, rest.detach() - whole * turns, math.inf).argsort(-1)
+    return a.gather(-1, order), rest.gather(-1, order), turns.gather(-1, order)

@@ -13,9 +13,10 @@ def wendel_probability(n: int, d: int, *, exact: bool = False) -> float | Fracti
 
     .. math:: p(n, d) = 2^{1-n} \sum_{k=0}^{d-1} \binom{n-1}k
 
-    For points in general position whose law does not change when any of them is reflected in the origin. For
-    *any* points in general position it is the share of the :math:`2^n` labellings that a perceptron without
-    bias can learn (Cover); with a bias it is p(n, d + 1). ``1 - p(n, d)`` is ``p(n, n - d)``.
+    For points in general position (any d of them independent; all of them, if n < d) whose law does not
+    change when any of them is reflected in the origin. For *any* points in general position it is the share
+    of the :math:`2^n` labellings that a perceptron without bias can learn (Cover); with a bias it is
+    p(n, d + 1). ``1 - p(n, d)`` is ``p(n, n - d)``.
 
     Implements :prf:ref:`sectors-wendel`.
 

@@ -51,11 +51,12 @@ def sector_probability(
 
     Raises:
         TypeError: an argument is of none of these types.
-        ValueError: n is below 1, or ``period`` is not positive and finite.
+        ValueError: n is below 1 or no int64, or ``period`` is not positive and finite.
 
     Example:
         >>> sector_probability(4, torch.tensor([90.0, 180.0, 240.0]), period=360)
         tensor([0.0625, 0.5000, 0.9630])
+        >>> from fractions import Fraction
         >>> sector_probability(4, Fraction(2, 3), period=1)
         Fraction(26, 27)
     """
@@ -78,7 +79,10 @@ def circle(name: str, period: float) -> float:
 def count(n: int | Tensor, t: Tensor) -> Tensor:
     """n as float64 on the device of t."""
     if not isinstance(n, Tensor):
-        return t.new_full((), check.at_least("n", n, 1))
+        size = check.at_least("n", n, 1)
+        if size >= 2**63:
+            raise ValueError(f"n must be below 2^63, got {size}")
+        return t.new_full((), float(size))
     check.index("n", n)
     if n.numel() and _torch.readable(n) and not (n >= 1).all():
         raise ValueError(f"n must be at least 1, got values from {n.min().item()}")
@@ -143,7 +147,8 @@ def _by_taylor(n: Tensor, t: Tensor, x: Tensor, complement: bool) -> Tensor:
     inner = torch.where(
         s > 0.5, _density(m - 1, *_rescaled(s, torch.where(inside, x, 0.5)), _no_gap_value), 0.0
     )
-    bend = (m - 2) / s * slope - m * (m - 1) * s ** (m - 4) * inner
+    wide = torch.where(s > 0.5, s, 1.0)  # below one half inner is 0, and a power may overflow
+    bend = (m - 2) / s * slope - m * (m - 1) * wide ** (m - 4) * inner
     change = slope * move + torch.where(inside, bend, 0.0) * move.square() / 2
     return tails(n, at, x)[int(complement)] + (-change if complement else change)
 

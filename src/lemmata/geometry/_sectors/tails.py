@@ -62,9 +62,9 @@ def _alternating(n: Tensor, t: Tensor, x: Tensor) -> Tensor:
     choose = n
     total = n * t ** (n - 1)
     for k in range(2, TERMS):
-        choose = choose * (n - k + 1) / k
-        base = (1 - k * x).clamp(min=0.0)
-        total = total - (-1) ** k * choose * base ** (n - 1)
+        power = (1 - k * x).clamp(min=0.0) ** (n - 1)
+        choose = torch.where(power > 0, choose * (n - k + 1) / k, 0.0)  # which may overflow where power is 0
+        total = total - (-1) ** k * choose * power
     return total
 
 
@@ -125,7 +125,7 @@ def _sinh_ratio(a: Tensor) -> Tensor:
 
 def _step(n: Tensor, a: Tensor) -> Tensor:
     """The distance of the nodes, times y: they end where the power of an exponential law's transform does."""
-    end = ((2.0**-56) ** (-2 / n) - 1).sqrt()
+    end = torch.expm1(112 * math.log(2) / n).sqrt()  # the transform's square is 1 / (1 + end^2)
     large = a > 0.005
     s = torch.where(large, a, 1.0)
     variance = torch.where(large, (1 / s.square() - 1 / torch.sinh(s).square()) / 4, 1 / 12)
