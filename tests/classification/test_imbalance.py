@@ -420,8 +420,9 @@ def test_nothing_to_do():
     assert (cut[1], f1[1]) == (0.375, 1)
 
 
-def test_neighbouring_scores_are_told_apart():
-    a = torch.tensor(1.0)
+@pytest.mark.parametrize("last_bit", [0, 1])  # to which of the two their middle is rounded
+def test_neighbouring_scores_are_told_apart(last_bit):
+    a = torch.tensor(1.0 + last_bit * 2.0**-23)
     b = torch.nextafter(a, torch.tensor(2.0))
     cut, f1 = f1_optimal_threshold(torch.stack([a, b]), torch.tensor([0, 1]))
     assert f1 == 1

@@ -51,7 +51,7 @@ def dform(curvature: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tenso
     Example:
         >>> seam, volume, surface = dform(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64))
         >>> print(f"{36 * torch.pi * volume**2 / surface**3:.4f}")
-        0.4871
+        0.4400
     """
     check.floating("curvature", curvature)
     if curvature.dim() == 0 or curvature.shape[-1] == 0:
