@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from docutils import nodes
-from results import Record
+from results import Record, processor
 
 WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 78, 12, 12, 46
@@ -114,6 +114,6 @@ def draw(found: Record) -> str:
 
 def figure(found: Record) -> list[nodes.Node]:
     picture = nodes.raw("", draw(found), format="html")
-    drawn = nodes.figure("", picture, ids=["fig-growth"], classes=["growth"])
+    drawn = nodes.figure("", picture, ids=[nodes.make_id(f"fig-growth {processor(found)}")], classes=["growth"])
     drawn += nodes.caption("", CAPTION)
     return [drawn]
