@@ -114,6 +114,7 @@ def draw(found: Record) -> str:
 
 def figure(found: Record) -> list[nodes.Node]:
     picture = nodes.raw("", draw(found), format="html")
-    drawn = nodes.figure("", picture, ids=[nodes.make_id(f"fig-growth {processor(found)}")], classes=["growth"])
+    name = nodes.make_id(f"fig-growth {processor(found)}")
+    drawn = nodes.figure("", picture, ids=[name], classes=["growth"])
     drawn += nodes.caption("", CAPTION)
     return [drawn]
