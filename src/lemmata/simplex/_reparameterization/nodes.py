@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from lemmata.numerics.legendre import legendre
+
 __all__ = ["KINKED", "far_nodes", "nodes"]
 
 ORDER = 16  # nodes of a piece: exact for polynomials up to degree 31
@@ -110,20 +112,4 @@ def _pieces(ends: Tensor) -> tuple[Tensor, Tensor]:
     return (left + length * x).flatten(-2), (length * weights).flatten(-2)
 
 
-def _gauss(m: int) -> tuple[list[float], list[float]]:
-    """Nodes and weights of Gauss's rule on [0, 1]: the roots of Legendre's polynomial, by Newton's method."""
-    x, weights = [], []
-    for i in range(m):
-        t = math.cos(math.pi * (i + 0.75) / (m + 0.5))
-        for _ in range(6):
-            before, p = 1.0, t
-            for k in range(2, m + 1):
-                before, p = p, ((2 * k - 1) * t * p - (k - 1) * before) / k
-            slope = m * (t * p - before) / (t * t - 1)
-            t -= p / slope
-        x.append((1 + t) / 2)
-        weights.append(1 / ((1 - t * t) * slope**2))
-    return x, weights
-
-
-GAUSS = _gauss(ORDER)
+GAUSS = tuple(zip(*legendre(ORDER), strict=True))  # nodes and weights
