@@ -11,14 +11,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lemmata import classification as classification
     from lemmata import estimation as estimation
+    from lemmata import generative as generative
     from lemmata import geometry as geometry
     from lemmata import simplex as simplex
     from lemmata import smoothing as smoothing
+    from lemmata import training as training
     from lemmata import verify as verify
 
 __all__ = ["__version__"]
 
-PARTS = ("smoothing", "simplex", "classification", "estimation", "geometry", "verify")
+PARTS = (
+    "smoothing",
+    "simplex",
+    "classification",
+    "estimation",
+    "geometry",
+    "generative",
+    "training",
+    "verify",
+)
 
 
 def __getattr__(name: str) -> Any:

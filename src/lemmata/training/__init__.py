@@ -1,0 +1,10 @@
+"""Training: what happens while it learns.
+
+Between the loss and the trained network stand a step, a noise and a mask. The chapters derive what a step
+does to the loss, what switching off a dropout changes, and how padding is kept from reaching a value or a
+gradient.
+"""
+
+from lemmata import _parts
+
+_parts.publish(__name__)
