@@ -5,9 +5,9 @@
 Writes ``benchmarks/results/<device>/gpu.json``, in the form of ``report.py``: what the tests of the kernels
 said, the bandwidth of a copy, and a record for each case: forward and backward, median and minimum over
 rounds in which the cases of a table take turns; the most memory that a step has beside its arguments; and
-where memory is the limit ``bandwidth``, the bytes that must be moved over the time and over the copy's. A case
-that fails is in ``failed`` with its ``error``, and the rest go on. ``--dry`` runs all of it with tiny shapes
-on the CPU, in Triton's interpreter.
+where memory is the limit ``bandwidth``, the bytes that must be moved over the time and over the copy's. A
+case that fails is in ``failed`` with its ``error``, and the rest go on. ``--dry`` runs all of it with tiny
+shapes on the CPU, in Triton's interpreter.
 """
 
 import argparse
