@@ -1,7 +1,5 @@
 """Rows that count from the start up to their length: their mask, and their reversal."""
 
-from typing import SupportsIndex
-
 import torch
 from torch import Tensor
 
@@ -10,7 +8,7 @@ from lemmata import _arguments as check
 __all__ = ["lengths_to_mask", "reverse_padded"]
 
 
-def lengths_to_mask(lengths: Tensor, size: SupportsIndex) -> Tensor:
+def lengths_to_mask(lengths: Tensor, size: int) -> Tensor:
     """True for the first entries of each row, as many as its length.
 
     Implements :prf:ref:`masks-reverse`.

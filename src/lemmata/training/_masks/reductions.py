@@ -86,6 +86,8 @@ def masked_var(
     """
     over, here = axes(x, dim), which(mask, tuple(x.shape))
     c, few = check.number("correction", correction), check.number("empty", empty)
+    if math.isnan(c):
+        raise ValueError("correction must be a number, got nan")
     n = here.sum(over, keepdim=True)
     z = only(x.to(compute_dtype(x)), here, 0.0)
     mean = z.sum(over, keepdim=True) / n.clamp(min=1)

@@ -50,7 +50,7 @@ def conv_mask(
         >>> conv_mask(m, 3)
         tensor([ True,  True, False, False])
         >>> conv_mask(m, 3, stride=2, padding=1, rule="any")
-        tensor([ True,  True,  True])
+        tensor([True, True, True])
     """
     check.mask("mask", mask)
     check.choice("rule", rule, RULES)
