@@ -137,11 +137,11 @@ def polyak_step(
     target = check.broadcast("f_star", check.real("f_star", f_star), loss.shape)
     eta, caps = _sizes(lr, max_lr, max_scale)
     dtype = compute_dtype(loss, *grads)
-    g = [x.detach().to(dtype) for x in grads]
+    slopes = [x.detach().to(dtype) for x in grads]
     gap = (loss.detach().to(dtype) - target.detach().to(loss.device, dtype)).clamp(min=0)
-    norm = _norm(torch.stack([_norm(x.unsqueeze(-1).flatten(loss.dim())) for x in g], -1))
+    norm = _norm(torch.stack([_norm(x.unsqueeze(-1).flatten(loss.dim())) for x in slopes], -1))
     length = eta * _length(gap, norm, *caps)
-    steps = tuple(_along(x, norm, length).to(y.dtype) for x, y in zip(g, grads, strict=True))
+    steps = tuple(_along(x, norm, length).to(y.dtype) for x, y in zip(slopes, grads, strict=True))
     return steps[0] if single else steps
 
 
