@@ -259,6 +259,31 @@ def test_first_steps_of_torch(name):
     assert p.item() == pytest.approx(FIRST[name], rel=2e-6)
 
 
+def moves_of(make, gradient, steps):
+    p, found = torch.nn.Parameter(torch.zeros(1, dtype=F64)), []
+    optimizer = make([p])
+    for _ in range(steps):
+        before = p.item()
+        p.grad = torch.full_like(p, gradient)
+        optimizer.step()
+        found.append(p.item() - before)
+    return found
+
+
+def test_nesterov_begins_with_more_than_the_gradient():
+    def make(p):
+        return torch.optim.SGD(p, lr=1.0, momentum=0.9, nesterov=True)
+
+    assert moves_of(make, 3.0, 1) == pytest.approx([-5.7])
+
+
+def test_five_steps_of_radam_grow_with_the_loss():
+    small, large = (moves_of(lambda p: torch.optim.RAdam(p, lr=1.0), g, 6) for g in (3.0, 3000.0))
+    ratios = [b / a for a, b in zip(small, large, strict=True)]
+    assert ratios[:5] == pytest.approx([1000.0] * 5)
+    assert ratios[5] == pytest.approx(1.0)
+
+
 # ------------------------------------------------------------------- failure
 
 

@@ -99,7 +99,8 @@ def polyak_step(
               \qquad \ell=\max(L-f^*,0)
 
     The step does not depend on the unit of the loss, unless one of the caps M and :math:`\gamma` acts. If f*
-    is too low by d, the loss comes within d of its least value, and no nearer need it come.
+    is too low by d, a convex loss with bounded gradients comes within d of its least value, and need not
+    come nearer, nor stay.
 
     Implements :prf:ref:`dynamics-polyak-step`, :prf:ref:`dynamics-wrong-target`, :prf:ref:`dynamics-clipped`.
 
