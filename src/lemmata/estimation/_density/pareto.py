@@ -32,7 +32,8 @@ def pareto_k(log_w: Tensor, dim: SupportsIndex = 0) -> Tensor:
 
     Returns:
         The shape without ``dim``, and the dtype of ``log_w``. ``inf``, nothing is known: fewer than five
-        weights above the cut-off, as for M < 21, or all weights 0. ``-inf``: all weights are equal.
+        weights above the cut-off, as for M < 21, or all weights 0. ``-inf``: all weights are equal
+        (to the bit; equal but for rounding, k is that of the roundings).
 
     Raises:
         TypeError: ``log_w`` is no floating tensor, ``dim`` no int.
@@ -75,8 +76,8 @@ def fitted(top: Tensor, size: int, equal: Tensor) -> Tensor:
         excess = torch.where(above, torch.expm1(x[..., 1:] - cut), 0.0)
         excess = torch.where(enough, excess / torch.expm1(-cut).clamp(min=EPS**2), 1.0)
         unknown = torch.where(enough.squeeze(-1), _shape(excess, above | ~enough, n), unknown)
-    k = torch.where(equal & ~nothing, -math.inf, unknown)
-    return torch.where(lost, math.nan, k)
+        unknown = torch.where(equal & ~nothing, -math.inf, unknown)
+    return torch.where(lost, math.nan, unknown)
 
 
 def _shape(excess: Tensor, above: Tensor, n: Tensor) -> Tensor:
