@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from contract import Row, check, each
+from contract import EVERY_KIND, Row, check, each
 from helpers import F64, seeded
 from torch import Tensor
 
@@ -80,10 +80,17 @@ def loaded(state: dict[str, Any]) -> PPCA:
     return fresh
 
 
+def held(draw):
+    return dict(zip(DensityEstimate._fields, draw.normal(4, 3), strict=True))
+
+
 ZEROS = torch.full((3, 6), -math.inf, dtype=F64)
 SOME = torch.tensor([[-math.inf, 0.0, 0.0, 1.0, 2.0, -math.inf]] * 3, dtype=F64)
 DRAWS = "each row has draws of its own"
 VALUES = "looks at what functions of the caller return"
+HELD = dict.fromkeys(DensityEstimate._fields, EVERY_KIND.replace(" tensor ", " "))
+REAL = dict.fromkeys(("fake", "meta"), "what was fitted has values")
+EQUAL = dict(strided="equal rows have no likelihood")
 STATE = dict(differentiable=False, rows=False, programs=False, results=(F64,))
 ROWS = [
     Row(importance_weighted_bound, weights, points=(dict(log_w=ZEROS), dict(log_w=SOME))),
@@ -96,16 +103,23 @@ ROWS = [
         programs=False,
         results=(F64,),
         wrong=dict(num_samples=(0, -1), chunk=(0, -1)),
-        no=dict(one=DRAWS, vmap=DRAWS),
+        no=dict(one=DRAWS, vmap=DRAWS, dtypes="weights are as rough as what the decoder returns"),
     ),
-    Row(DensityEstimate, lambda draw: dict(zip(DensityEstimate._fields, draw.normal(4, 3), strict=True))),
+    Row(DensityEstimate, held, programs=False, unnamed=HELD),
     Row(PPCA, lambda draw: dict(n_components=2), wrong=dict(n_components=(0, -1))),
-    Row(fit, lambda draw: dict(x=draw.normal(7, 4)), stands_for="PPCA.fit", checkpoint=True, **STATE),
-    Row(scored, lambda draw: dict(x=draw.normal(3, 4)), stands_for="PPCA.score_samples"),
-    Row(latent, lambda draw: dict(x=draw.normal(3, 4)), stands_for="PPCA.posterior"),
-    Row(joint, lambda draw: dict(x=draw.normal(3, 4), z=draw.normal(3, 2)), stands_for="PPCA.log_joint"),
+    Row(
+        fit, lambda draw: dict(x=draw.normal(7, 4)), stands_for="PPCA.fit", checkpoint=True, no=EQUAL, **STATE
+    ),
+    Row(scored, lambda draw: dict(x=draw.normal(3, 4)), stands_for="PPCA.score_samples", no=REAL),
+    Row(latent, lambda draw: dict(x=draw.normal(3, 4)), stands_for="PPCA.posterior", no=REAL),
+    Row(
+        joint,
+        lambda draw: dict(x=draw.normal(3, 4), z=draw.normal(3, 2)),
+        stands_for="PPCA.log_joint",
+        no=REAL,
+    ),
     Row(sample, lambda draw: dict(n=3, generator=seeded()), stands_for="PPCA.sample", wrong=dict(n=(-1,))),
-    Row(saved, lambda draw: dict(x=draw.normal(7, 4)), stands_for="PPCA.state_dict", **STATE),
+    Row(saved, lambda draw: dict(x=draw.normal(7, 4)), stands_for="PPCA.state_dict", no=EQUAL, **STATE),
     Row(
         loaded,
         lambda draw: dict(state=PPCA(2).fit(draw.normal(7, 4)).state_dict()),

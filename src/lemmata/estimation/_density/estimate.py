@@ -126,12 +126,12 @@ def _diagonal(scale: Tensor) -> Tensor:
 
 
 def _noise(size: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Normal draws (size, n, q), one after the other, so that they do not depend on the chunk."""
+    """Normal draws (size, n, q), one after the other in float64: the same for each chunk and each dtype."""
     device = like.device if generator is None else generator.device
     draws = [
-        torch.randn(like.shape, generator=generator, dtype=like.dtype, device=device) for _ in range(size)
+        torch.randn(like.shape, generator=generator, dtype=torch.float64, device=device) for _ in range(size)
     ]
-    return torch.stack(draws).to(like.device)
+    return torch.stack(draws).to(like)
 
 
 def _log_weights(x: Tensor, log_joint: LogJoint, loc: Tensor, scale: Tensor, noise: Tensor) -> Tensor:

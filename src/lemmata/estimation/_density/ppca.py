@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
+from lemmata import _torch
 from lemmata.numerics.precision import no_autocast
 
 __all__ = ["PPCA"]
@@ -60,14 +62,15 @@ class PPCA:
         n, D = x.shape
         if not self.n_components < D:
             raise ValueError(f"x must have more than {self.n_components} columns, got shape {tuple(x.shape)}")
-        if n == 0 or not x.isfinite().all():
+        if n == 0 or (_torch.readable(x) and not x.isfinite().all()):
             raise ValueError(f"x must be finite rows, at least one, got shape {tuple(x.shape)}")
         mean = x.double().mean(0)
         _, s, axes = torch.linalg.svd(x.double() - mean, full_matrices=False)
         eigenvalues = torch.zeros(D, dtype=torch.float64, device=x.device)
         eigenvalues[: len(s)] = s.square() / n
         noise = eigenvalues[self.n_components :].mean()
-        if noise <= D * torch.finfo(torch.float64).eps ** 2 * eigenvalues[0] or noise == 0:
+        least = D * torch.finfo(torch.float64).eps ** 2 * eigenvalues[0]
+        if _torch.readable(x) and (noise <= least).item():
             raise ValueError(
                 f"x must vary in more than {self.n_components} directions (else the likelihood is unbounded)"
             )
@@ -84,12 +87,12 @@ class PPCA:
         """log q(x) of rows ``(..., D)``, in the dtype of x; infinite entries give ``-inf``, NaN NaN."""
         self._check(x, fitted=True)
         with no_autocast(x):
-            centred, along = self._along(x)
+            far, (near,) = _finite(x)
+            centred, along = self._along(near)
             rest = (centred - along @ self.axes.mT).square().sum(-1) / self.noise_variance
             kept, D = self.eigenvalues[: self.n_components], len(self.mean)
             volume = kept.log().sum() + (D - len(kept)) * self.noise_variance.log()
             value = -(along.square() / kept).sum(-1) - rest - volume - D * math.log(2 * math.pi)
-        far = x.isinf().any(-1) & ~x.isnan().any(-1)
         return torch.where(far, -math.inf, value / 2).to(x.dtype)
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,10 +111,12 @@ class PPCA:
         if z.dim() == 0 or z.shape[-1] != self.n_components:
             raise ValueError(f"z must be (..., {self.n_components}), got shape {tuple(z.shape)}")
         with no_autocast(x):
-            error = x.double() - self.mean - z.double() @ self.loadings.mT
+            far, (x_, z_) = _finite(x, z)
+            error = x_.double() - self.mean - z_.double() @ self.loadings.mT
         D, size = len(self.mean), self.noise_variance
-        squares = error.square().sum(-1) / size + D * size.log() + z.double().square().sum(-1)
-        return (-(squares + (D + self.n_components) * math.log(2 * math.pi)) / 2).to(x.dtype)
+        squares = error.square().sum(-1) / size + D * size.log() + z_.double().square().sum(-1)
+        value = -(squares + (D + self.n_components) * math.log(2 * math.pi)) / 2
+        return torch.where(far, -math.inf, value).to(x.dtype)
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """n draws ``(n, D)``, float64, where the model is; made on the generator's device."""
@@ -160,3 +165,12 @@ class PPCA:
         self._fitted()
         if x.dim() == 0 or x.shape[-1] != len(self.mean):
             raise ValueError(f"x must be (..., {len(self.mean)}), got shape {tuple(x.shape)}")
+
+
+def _finite(*values: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Which rows have an infinite entry and no NaN, and the values with 0 there, so that no slope is NaN."""
+    infinite = [value.isinf().any(-1, keepdim=True) for value in values]
+    unknown = [value.isnan().any(-1, keepdim=True) for value in values]
+    far = functools.reduce(torch.logical_or, infinite)
+    far = far & ~functools.reduce(torch.logical_or, unknown)
+    return far.squeeze(-1), [torch.where(far, 0.0, value) for value in values]
