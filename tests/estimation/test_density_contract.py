@@ -80,6 +80,10 @@ def loaded(state: dict[str, Any]) -> PPCA:
     return fresh
 
 
+def data(draw):
+    return dict(x=draw.normal(7, 4))
+
+
 def held(draw):
     return dict(zip(DensityEstimate._fields, draw.normal(4, 3), strict=True))
 
@@ -107,9 +111,7 @@ ROWS = [
     ),
     Row(DensityEstimate, held, programs=False, unnamed=HELD),
     Row(PPCA, lambda draw: dict(n_components=2), wrong=dict(n_components=(0, -1))),
-    Row(
-        fit, lambda draw: dict(x=draw.normal(7, 4)), stands_for="PPCA.fit", checkpoint=True, no=EQUAL, **STATE
-    ),
+    Row(fit, data, stands_for="PPCA.fit", checkpoint=True, no=EQUAL, **STATE),
     Row(scored, lambda draw: dict(x=draw.normal(3, 4)), stands_for="PPCA.score_samples", no=REAL),
     Row(latent, lambda draw: dict(x=draw.normal(3, 4)), stands_for="PPCA.posterior", no=REAL),
     Row(
@@ -119,7 +121,7 @@ ROWS = [
         no=REAL,
     ),
     Row(sample, lambda draw: dict(n=3, generator=seeded()), stands_for="PPCA.sample", wrong=dict(n=(-1,))),
-    Row(saved, lambda draw: dict(x=draw.normal(7, 4)), stands_for="PPCA.state_dict", no=EQUAL, **STATE),
+    Row(saved, data, stands_for="PPCA.state_dict", no=EQUAL, **STATE),
     Row(
         loaded,
         lambda draw: dict(state=PPCA(2).fit(draw.normal(7, 4)).state_dict()),
