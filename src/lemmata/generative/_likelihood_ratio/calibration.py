@@ -120,9 +120,9 @@ def calibration_gap(
         raise ValueError(f"log_ratio_q must have the dtype of log_ratio_p, {kinds}")
     made = compute_dtype(log_ratio_p)
     a, b = torch.sigmoid(log_ratio_p.to(made)), torch.sigmoid(-log_ratio_q.to(made))
-    if weight_p is not None or weight_q is not None:
-        a = a * _weight("weight_p", weight_p, log_ratio_p, "log_ratio_p")
-        b = b * _weight("weight_q", weight_q, log_ratio_q, "log_ratio_q")
+    weights = _weights(weight_p, weight_q, log_ratio_p, log_ratio_q)
+    if weights is not None:
+        a, b = a * weights[0], b * weights[1]
     a, b = a.movedim(one, -1), b.movedim(other, -1)
     check.shape("log_ratio_q", b[..., 0], a.shape[:-1], "log_ratio_p, both without dim,")
     error = (_squared_error(a) + _squared_error(b)).sqrt()
@@ -130,14 +130,22 @@ def calibration_gap(
     return CalibrationGap(gap.to(log_ratio_p.dtype), error.to(log_ratio_p.dtype))
 
 
-def _weight(name: str, value: Tensor | None, beside: Tensor, what: str) -> Tensor:
-    if value is None:
-        raise ValueError(f"{name} must be a tensor beside the other weight, got None")
-    check.floating(name, value)
-    check.shape(name, value, tuple(beside.shape), what)
-    return value
+def _weights(
+    weight_p: Tensor | None, weight_q: Tensor | None, log_ratio_p: Tensor, log_ratio_q: Tensor
+) -> tuple[Tensor, Tensor] | None:
+    for name, value, beside in (("weight_p", weight_p, log_ratio_p), ("weight_q", weight_q, log_ratio_q)):
+        if value is not None:
+            check.floating(name, value)
+            check.shape(name, value, tuple(beside.shape), "log_ratio_" + name[-1])
+    if weight_p is not None and weight_q is not None:
+        return weight_p, weight_q
+    if weight_p is not weight_q:
+        raise ValueError("weight_p and weight_q must both be tensors or both None")
+    return None
 
 
 def _squared_error(a: Tensor) -> Tensor:
     n = a.shape[-1]
-    return a.var(-1) / n if n > 1 else torch.full_like(a[..., 0], math.nan)
+    if n == 1:
+        return torch.full_like(a[..., 0], math.nan)
+    return (a - a.mean(-1, keepdim=True)).square().sum(-1) / (n * (n - 1))

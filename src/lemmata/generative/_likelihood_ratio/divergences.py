@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
+from lemmata import _torch
 from lemmata.numerics.precision import compute_dtype
 
 __all__ = ["f_divergence", "f_generator"]
@@ -58,8 +59,9 @@ def f_generator(log_ratio: Tensor, divergence: str) -> Tensor:
     check.choice("divergence", divergence, GENERATORS)
     u = log_ratio.to(compute_dtype(log_ratio))
     low, high = _sides(u, divergence)
-    above = u > 0
-    return torch.where(above, torch.where(above, u, 0.0).exp() * high, low).to(log_ratio.dtype)
+    above, over = u > 0, u > math.log(torch.finfo(u.dtype).max)
+    value = torch.where(above, torch.where(above & ~over, u, 0.0).exp() * high, low)
+    return torch.where(over, torch.where(over, u, 1.0) * math.inf, value).to(log_ratio.dtype)
 
 
 def f_divergence(log_q: Tensor, log_p: Tensor, divergence: str, dim: int = -1) -> Tensor:
@@ -74,8 +76,8 @@ def f_divergence(log_q: Tensor, log_p: Tensor, divergence: str, dim: int = -1) -
     Implements :prf:ref:`likelihood-ratio-pair`.
 
     Args:
-        log_q, log_p: logarithms of probabilities, of one shape and dtype; -inf for 0. Masses that do not sum
-            to 1 are taken as they are.
+        log_q, log_p: logarithms of probabilities, of one shape and dtype; -inf for 0. They may sum to less
+            than 1, but scores that are no logarithms of probabilities are refused where they can be read.
         divergence: as :func:`f_generator` takes it.
         dim: the axis of the points.
 
@@ -84,7 +86,7 @@ def f_divergence(log_q: Tensor, log_p: Tensor, divergence: str, dim: int = -1) -
 
     Raises:
         TypeError: a tensor is not of real floating point.
-        ValueError: shapes, dtypes, axis or name do not fit.
+        ValueError: shapes, dtypes, axis or name do not fit, or a logarithm is above 0 by more than rounding.
 
     Example:
         >>> q, p = torch.tensor([0.25, 0.75]), torch.tensor([0.5, 0.5])
@@ -99,6 +101,8 @@ def f_divergence(log_q: Tensor, log_p: Tensor, divergence: str, dim: int = -1) -
     if log_p.dtype != log_q.dtype:
         raise ValueError(f"log_p must have the dtype of log_q, {log_q.dtype}, got {log_p.dtype}")
     check.choice("divergence", divergence, GENERATORS)
+    for name, value in (("log_q", log_q), ("log_p", log_p)):
+        _logarithms(name, value)
     made = compute_dtype(log_q)
     q, p = log_q.to(made), log_p.to(made)
     neither = (q == -math.inf) & (p == -math.inf)
@@ -111,6 +115,12 @@ def f_divergence(log_q: Tensor, log_p: Tensor, divergence: str, dim: int = -1) -
     nothing = neither | ((mass == 0) & each.isinf())
     terms = torch.where(nothing, 0.0, mass) * torch.where(nothing, 0.0, each)
     return terms.sum(dim).to(log_q.dtype)
+
+
+def _logarithms(name: str, value: Tensor) -> None:
+    """Raise ValueError unless exponentials are probabilities, where that can be read."""
+    if value.numel() and _torch.readable(value) and (value > check.ROUGH).any():
+        raise ValueError(f"{name} must be logarithms of probabilities, got {value.max().item()}")
 
 
 def _sides(u: Tensor, divergence: str) -> tuple[Tensor, Tensor]:

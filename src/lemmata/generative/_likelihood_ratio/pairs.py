@@ -172,6 +172,13 @@ class _Pair(NamedTuple):
     extends: bool = False  # whether phi + r psi stays concave beyond the domain
 
 
+def _logit(t: Tensor) -> Tensor:
+    """log(t / (1 - t)), infinite from 0 down and from 1 on, without derivatives there."""
+    inside = torch.logit(torch.where((t > 0) & (t < 1), t, 0.5))
+    ends = torch.where(t <= 0, -math.inf, torch.where(t >= 1, math.inf, inside))
+    return torch.where(t.isnan(), t, ends)
+
+
 PAIRS: dict[str, _Pair] = {
     "jensen_shannon": _Pair(
         phi=lambda t: (LOG2 + F.logsigmoid(-t)) / 2,
@@ -205,7 +212,7 @@ PAIRS: dict[str, _Pair] = {
         phi=lambda t: 0.5 - 2 * t.square(),
         psi=lambda t: 0.5 - 2 * (1 - t).square(),
         omega=torch.sigmoid,
-        log_ratio=lambda t: torch.logit(t.clamp(0.0, 1.0)),
+        log_ratio=_logit,
         domain=(0.0, 1.0),
         extends=True,
     ),
