@@ -84,6 +84,7 @@ ROWS = [
             lambda draw, name=name: laws(draw) | dict(divergence=name, dim=-1),
             name,
             programs=name in PROGRAM,
+            no=dict(finite="an infinite divergence has slopes of both signs") if name == "pearson" else {},
             points=(dict(log_q=torch.tensor([[-INF, 0.0, -INF, -3.0]] * 3).double()),),
             wrong=dict(dim=(2, -3), log_p=(torch.zeros(2, 4), torch.zeros(3, 4, dtype=torch.bfloat16))),
         )

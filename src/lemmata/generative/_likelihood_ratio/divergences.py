@@ -58,9 +58,11 @@ def f_generator(log_ratio: Tensor, divergence: str) -> Tensor:
     check.floating("log_ratio", log_ratio)
     check.choice("divergence", divergence, GENERATORS)
     u = log_ratio.to(compute_dtype(log_ratio))
-    low, high = _sides(u, divergence)
-    above, over = u > 0, u > math.log(torch.finfo(u.dtype).max)
-    value = torch.where(above, torch.where(above & ~over, u, 0.0).exp() * high, low)
+    over = u > math.log(torch.finfo(u.dtype).max) / (2 if divergence == "pearson" else 1)
+    near = torch.where(over, 0.0, u)
+    low, high = _sides(near, divergence)
+    above = near > 0
+    value = torch.where(above, torch.where(above, near, 0.0).exp() * high, low)
     return torch.where(over, torch.where(over, u, 1.0) * math.inf, value).to(log_ratio.dtype)
 
 

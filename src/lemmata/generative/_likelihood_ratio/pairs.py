@@ -174,8 +174,8 @@ class _Pair(NamedTuple):
 
 def _logit(t: Tensor) -> Tensor:
     """log(t / (1 - t)), infinite from 0 down and from 1 on, without derivatives there."""
-    inside = torch.logit(torch.where((t > 0) & (t < 1), t, 0.5))
-    ends = torch.where(t <= 0, -math.inf, torch.where(t >= 1, math.inf, inside))
+    inside = torch.where((t > 0) & (t < 1), t, 0.5)
+    ends = torch.where(t <= 0, -math.inf, torch.where(t >= 1, math.inf, inside.log() - torch.log1p(-inside)))
     return torch.where(t.isnan(), t, ends)
 
 
