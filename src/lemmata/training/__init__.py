@@ -6,5 +6,6 @@ gradient.
 """
 
 from lemmata import _parts
+from lemmata.training._dropout import *
 
 _parts.publish(__name__)
