@@ -6,6 +6,7 @@ gradient.
 """
 
 from lemmata import _parts
+from lemmata.training._dropout import *
 from lemmata.training._dynamics import *
 from lemmata.training._masks import *
 
