@@ -245,6 +245,9 @@ def test_half_types_sum_in_float32():
     x = torch.full((1000,), 100.0, dtype=torch.float16)
     everything = torch.ones(1000, dtype=torch.bool)
     assert masked_mean(x, everything) == 100
+    scores = torch.full((1000,), 60.0, dtype=torch.bfloat16, requires_grad=True)
+    (slope,) = torch.autograd.grad(masked_logsumexp(scores, everything), scores)
+    assert slope.double().sum() == pytest.approx(1, rel=0.005)
     assert masked_var(300 * (x - 100) + torch.arange(1000) % 2 * 200, everything).isfinite()
 
 
