@@ -246,6 +246,8 @@ FIRST = {  # at the rate 1, from 0, gradient 3: dynamics-first-step
     "RMSprop": -10.0,
     "Adadelta": -math.sqrt(1e-5),
     "Adafactor": -1e-3,
+    "SparseAdam": -1.0,
+    "Muon": -0.6875,
 }
 
 
@@ -254,9 +256,37 @@ def test_first_steps_of_torch(name):
     """What the table in the chapter rests on; a new torch that changes it fails here."""
     p = torch.nn.Parameter(torch.zeros(1, 1, dtype=F64))
     optimizer = getattr(torch.optim, name)([p], lr=1.0, **({"max_iter": 1} if name == "LBFGS" else {}))
-    p.grad = torch.full_like(p, 3.0)
+    p.grad = torch.full_like(p, 3.0).to_sparse() if name == "SparseAdam" else torch.full_like(p, 3.0)
     optimizer.step(*([lambda: torch.ones(())] if name == "LBFGS" else []))
-    assert p.item() == pytest.approx(FIRST[name], rel=2e-6)
+    assert p.item() == pytest.approx(FIRST[name], rel=1e-2 if name == "Muon" else 2e-6)  # bfloat16 inside
+
+
+def test_every_optimizer_of_torch_is_in_the_table():
+    known = (getattr(torch.optim, name) for name in dir(torch.optim))
+    names = {c.__name__ for c in known if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)}
+    assert names == {*FIRST, "Optimizer"}
+
+
+def test_adafactor_takes_signs_of_vectors_but_not_of_matrices():
+    """Its memory of a matrix is of rank one: the product of the means of row and column."""
+    g = column([[1.0, 1.0], [1.0, 4.0]])
+    steps = []
+    for gradient in (g.flatten(), g):
+        p = torch.nn.Parameter(torch.zeros_like(gradient))
+        p.grad = gradient.clone()
+        torch.optim.Adafactor([p], lr=1.0).step()
+        steps.append(p.detach())
+    torch.testing.assert_close(steps[0], torch.full_like(steps[0], -1e-3))
+    square = g.square()
+    memory = square.mean(1, keepdim=True) * square.mean(0, keepdim=True) / square.mean()
+    move = g / memory.sqrt()
+    torch.testing.assert_close(steps[1], -1e-3 * move / max(1.0, move.square().mean().sqrt().item()))
+    assert steps[1].min() < 1.2 * steps[1].max()
+
+
+@pytest.mark.parametrize(("lr", "size"), [(1e-8, 1e-6), (0.5, 0.5), (70.0, 50.0)])
+def test_rprop_bounds_its_rate(lr, size):
+    assert moves_of(lambda p: torch.optim.Rprop(p, lr=lr), 3.0, 1) == pytest.approx([-size])
 
 
 def moves_of(make, gradient, steps):
@@ -308,12 +338,70 @@ def test_what_is_not_finite_stays_in_its_row(norm, value):
     assert torch.equal(v[0], steepest_direction(g, norm, dim=(1, 2))[0])
 
 
+def test_lengths_neither_overflow_nor_vanish():
+    """The length of the gradient is beyond float32, the step is not."""
+    g = torch.full((16,), 3e38)
+    torch.testing.assert_close(steepest_direction(g), torch.full((16,), -0.25))
+    torch.testing.assert_close(polyak_step(g, torch.tensor(3e38)), torch.full((16,), -1 / 16))
+    assert (polyak_step(g, torch.tensor(3e38), max_lr=1e-39) < 0).all()
+    assert polyak_step(torch.full((2,), 1e-39), torch.ones(())).tolist() == [0.0, 0.0]
+    one, other = polyak_step([torch.full((2,), 1e-30), torch.zeros(1)], torch.tensor(1e-30))
+    torch.testing.assert_close(one, torch.full((2,), -0.5))
+    assert other.item() == 0
+
+
+@pytest.mark.parametrize("value", [NAN, INF])
+def test_a_gradient_that_is_not_finite_spoils_its_model_only(value):
+    a, b = gaussian(3, 2), gaussian(3, 4, seed=1)
+    a[1, 0] = value
+    for step in polyak_step([a, b], torch.ones(3, dtype=F64), max_lr=1.0, max_scale=1.0):
+        assert step[1].isnan().all()
+        assert step[[0, 2]].isfinite().all()
+
+
 def test_no_step_where_the_gradient_is_zero():
     assert polyak_step(torch.zeros(3), torch.tensor(2.0)).abs().max() == 0
     assert polyak_step(torch.zeros(3), torch.tensor(2.0), max_lr=1.0, max_scale=2.0).abs().max() == 0
     p = torch.nn.Parameter(torch.ones(2))
     take(Polyak([p]), lambda: (0 * p).sum() + 1)
     assert p.tolist() == [1.0, 1.0]
+
+
+def test_sparse_gradients_step_as_dense_ones_do():
+    ends = []
+    for sparse in (False, True):
+        table = torch.nn.Embedding(5, 2, sparse=sparse, _weight=torch.arange(10.0).view(5, 2))
+        take(Polyak(table.parameters()), lambda table=table: table(torch.tensor([1, 2, 1])).square().sum())
+        ends.append(table.weight.detach())
+    assert torch.equal(*ends)
+    assert (ends[0][1:3] != torch.arange(10.0).view(5, 2)[1:3]).all()
+
+
+def test_groups_are_refused_as_the_optimizer_is():
+    p, q = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(1))
+    optimizer = Polyak([p])
+    for wrong in (dict(lr=-1.0), dict(max_lr=0.0), dict(max_scale=-2.0), dict(f_star=INF)):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            optimizer.add_param_group({"params": [q], **wrong})
+    with pytest.raises(TypeError, match="f_star"):
+        optimizer.add_param_group({"params": [q], "f_star": "0"})
+    with pytest.raises(TypeError, match=r"params.*complex64"):
+        Polyak([torch.nn.Parameter(torch.ones(1, dtype=torch.complex64))])
+    assert len(optimizer.param_groups) == 1
+    optimizer.add_param_group({"params": [q], "f_star": 1})
+    assert optimizer.param_groups[1]["f_star"] == 1.0
+
+
+def test_the_loss_may_have_axes_of_size_one_and_another_dtype():
+    p = torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))
+
+    def closure():
+        p.grad = torch.ones_like(p)
+        return torch.ones(1, 1, dtype=F64)
+
+    assert Polyak([p]).step(closure).shape == (1, 1)
+    assert p.tolist() == [0.5, 0.5]
+    assert p.dtype == torch.bfloat16
 
 
 def test_parameters_without_a_gradient_stay():

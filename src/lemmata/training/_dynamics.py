@@ -52,9 +52,10 @@ def steepest_direction(grad: Tensor, norm: str = "l2", *, dim: int | tuple[int, 
             the columns of the matrix; None: the last two, and the others are a batch.
 
     Returns:
-        The shape and dtype of ``grad``; 0 for a gradient of 0, and NaN for one with an entry that is not
-        finite. ``spectral`` leaves out singular values that rounding could have made: below the largest times
-        eps of a half type, or max(m, n) eps of float32 or float64.
+        The shape and dtype of ``grad``; 0 for a gradient of 0 (in ``l2`` and ``spectral`` for float32 entries
+        below 2e-38, too), and NaN for one with an entry that is not finite. ``spectral`` leaves out singular
+        values that rounding could have made: below the largest times eps of a half type, or max(m, n) eps of
+        float32 or float64.
 
     Raises:
         TypeError: ``grad`` is no tensor of these types, ``dim`` no int, tuple or None.
@@ -116,7 +117,8 @@ def polyak_step(
             :math:`\eta\,\ell M`.
 
     Returns:
-        A tensor for a tensor, else a tuple, in the shapes and dtypes of the gradients.
+        A tensor for a tensor, else a tuple, in the shapes and dtypes of the gradients. Not finite for a loss
+        that is not; NaN for a model with an entry of its gradients that is not.
 
     Raises:
         TypeError: gradients or loss are not tensors of these types, another argument is no number.
@@ -140,9 +142,9 @@ def polyak_step(
     dtype = compute_dtype(loss, *grads)
     slopes = [x.detach().to(dtype) for x in grads]
     gap = (loss.detach().to(dtype) - target.detach().to(loss.device, dtype)).clamp(min=0)
-    norm = _norm(torch.stack([_norm(x.unsqueeze(-1).flatten(loss.dim())) for x in slopes], -1))
-    length = eta * _length(gap, norm, *caps)
-    steps = tuple(_along(x, norm, length).to(y.dtype) for x, y in zip(slopes, grads, strict=True))
+    unit, norm = _measured(slopes, loss.dim(), loss.device)
+    length = eta * _length(gap, unit, norm, *caps)
+    steps = tuple(_along(x, unit, norm, length).to(y.dtype) for x, y in zip(slopes, grads, strict=True))
     return steps[0] if single else steps
 
 
@@ -159,12 +161,13 @@ class Polyak(torch.optim.Optimizer):
     Implements :prf:ref:`dynamics-polyak-step`.
 
     Args:
-        params: parameters, or dicts of groups, as any optimiser of torch takes them.
+        params: parameters, or dicts of groups, as any optimiser of torch takes them. Gradients may be sparse
+            (and are made dense).
         f_star, lr, max_lr, max_scale: as in :func:`polyak_step`, numbers. On batches of a loss that the model
             cannot bring to 0 on every example, set ``max_lr``, or take another optimiser.
 
     Raises:
-        TypeError: an argument is no number.
+        TypeError: an argument is no number, a parameter not float64, float32, bfloat16 or float16.
         ValueError: a cap or ``lr`` that is not positive, an ``f_star`` that is not finite.
 
     Example:
@@ -188,11 +191,24 @@ class Polyak(torch.optim.Optimizer):
         max_lr: float = math.inf,
         max_scale: float = math.inf,
     ) -> None:
-        target = check.number("f_star", f_star)
-        if not math.isfinite(target):
-            raise ValueError(f"f_star must be finite, got {f_star}")
-        eta, (gamma, M) = _sizes(lr, max_lr, max_scale)
-        super().__init__(params, dict(f_star=target, lr=eta, max_lr=gamma, max_scale=M))
+        super().__init__(params, _options(f_star, lr, max_lr, max_scale))
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, with values of its own for any of the arguments.
+
+        Raises:
+            TypeError: a parameter is not float64, float32, bfloat16 or float16, or a value is no number.
+            ValueError: as for the optimiser itself.
+        """
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            for p in group["params"]:
+                check.floating("params", p)
+            group |= _options(*(group[name] for name in ("f_star", "lr", "max_lr", "max_scale")))
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
@@ -216,13 +232,12 @@ class Polyak(torch.optim.Optimizer):
             return loss
         total = loss.detach().reshape(())
         dtype = compute_dtype(total, *(p for _, p in moved))
-        norms = [_norm(p.grad.to(dtype).flatten()).to(loss.device) for _, p in moved]
-        norm = _norm(torch.stack(norms))
-        for group, p in moved:
+        grads = [(p.grad.to_dense() if p.grad.is_sparse else p.grad).to(dtype) for _, p in moved]
+        unit, norm = _measured(grads, 0, loss.device)
+        for (group, p), g in zip(moved, grads, strict=True):
             gap = (total.to(dtype) - group["f_star"]).clamp(min=0)
-            length = group["lr"] * _length(gap, norm, group["max_lr"], group["max_scale"])
-            step = _along(p.grad.to(dtype), norm.to(p.device), length.to(p.device))
-            p.add_(step.to(p.dtype))
+            length = group["lr"] * _length(gap, unit, norm, group["max_lr"], group["max_scale"])
+            p.add_(_along(g, unit, norm, length).to(p.dtype))
         return loss
 
 
@@ -251,7 +266,7 @@ def _of_vector(x: Tensor, norm: str) -> Tensor:
         at = x.abs().argmax(-1, keepdim=True)
         found = torch.zeros_like(x).scatter(-1, at, x.gather(-1, at).sign())
     else:
-        found = _unit(x, _norm(x))
+        found = -_along(x, *_measured([x], x.dim() - 1, x.device))
     return torch.where(spoilt, math.nan, found)
 
 
@@ -266,31 +281,34 @@ def _polar(x: Tensor, eps: float) -> Tensor:
         return torch.where(spoilt, math.nan, (u * kept.unsqueeze(-2)) @ vh)
 
 
-def _norm(x: Tensor) -> Tensor:
-    """Euclidean length along the last axis, without overflow of squares; 0 of nothing."""
-    unit = unit_of(x, -1)
-    return (x / unit).square().sum(-1).sqrt() * unit.squeeze(-1)
+def _measured(xs: Sequence[Tensor], axes: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A unit near the largest entry, and the Euclidean length in it, of all entries but for the first axes.
+
+    Their product may overflow where neither does. The length is NaN if an entry is not finite.
+    """
+    flat = [x.unsqueeze(-1).flatten(axes) for x in xs]
+    largest = [(x.abs().amax(-1) if x.shape[-1] else x.sum(-1)).to(device) for x in flat]
+    unit = unit_of(torch.stack(largest, -1), -1)
+    squares = [(x / unit.to(x.device)).square().sum(-1).to(device) for x in flat]
+    norm = torch.stack(squares, -1).sum(-1).sqrt()
+    return unit.squeeze(-1), torch.where(norm.isfinite(), norm, math.nan)
 
 
-def _unit(x: Tensor, norm: Tensor) -> Tensor:
-    """x over its length, which lacks the last axes of x; 0 where that is 0."""
-    norm = norm.reshape(norm.shape + (1,) * (x.dim() - norm.dim()))
-    return torch.where(norm == 0, 0.0, x / torch.where(norm == 0, 1.0, norm))
-
-
-def _length(gap: Tensor, norm: Tensor, max_lr: float, max_scale: float) -> Tensor:
-    """How far Polyak's step goes: gap / norm, or as far as the caps let it."""
-    length = gap / torch.where(norm == 0, 1.0, norm)
+def _length(gap: Tensor, unit: Tensor, norm: Tensor, max_lr: float, max_scale: float) -> Tensor:
+    """How far Polyak's step goes: gap / length of the gradient, or as far as the caps let it."""
+    length = gap / unit / torch.where(norm == 0, 1.0, norm)
     if max_scale < math.inf:
         length = torch.minimum(length, gap * max_scale)
     if max_lr < math.inf:
-        length = torch.minimum(length, norm * max_lr)
+        length = torch.minimum(length, norm * (unit * max_lr))
     return length
 
 
-def _along(x: Tensor, norm: Tensor, length: Tensor) -> Tensor:
-    """A step against x."""
-    return -_unit(x, norm) * length.reshape(length.shape + (1,) * (x.dim() - length.dim()))
+def _along(x: Tensor, unit: Tensor, norm: Tensor, length: Tensor | float = 1.0) -> Tensor:
+    """A step of a length against x; unit and norm lack the last axes of x."""
+    sizes = unit.shape + (1,) * (x.dim() - unit.dim())
+    unit, norm, far = (v.to(x.device).reshape(sizes) for v in (unit, norm, length * torch.ones_like(norm)))
+    return torch.where(norm == 0, 0.0, x / unit / torch.where(norm == 0, 1.0, norm)) * -far
 
 
 def _several(grad: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -306,3 +324,11 @@ def _sizes(lr: float, max_lr: float, max_scale: float) -> tuple[float, tuple[flo
     if eta == math.inf:
         raise ValueError(f"lr must be finite, got {lr}")
     return eta, (check.positive("max_lr", max_lr), check.positive("max_scale", max_scale))
+
+
+def _options(f_star: float, lr: float, max_lr: float, max_scale: float) -> dict[str, float]:
+    target = check.number("f_star", f_star)
+    if not math.isfinite(target):
+        raise ValueError(f"f_star must be finite, got {f_star}")
+    eta, (gamma, M) = _sizes(lr, max_lr, max_scale)
+    return dict(f_star=target, lr=eta, max_lr=gamma, max_scale=M)
