@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 from helpers import DTYPES, F64, INF, NAN, column, seeded
-from sklearn.datasets import load_digits, load_iris
 
 from lemmata.estimation import (
-    PPCA,
     DensityEstimate,
     effective_sample_size,
     estimate_log_density,
@@ -125,20 +123,20 @@ def test_the_posterior_needs_one_draw(dtype):
 )
 def test_reference_numbers(m, v, elbo, second):
     """The mean of single draws is the ELBO; 1/ESS tells the second moment; the mean weight is q(x)."""
-    M = 100_000
+    M = 30_000
     if elbo is not None:
         single = estimate(m, v, 1, rows=M).log_density
         assert abs(single.mean() - elbo) <= 5 * single.std() / M**0.5 + 1e-12
     r = estimate(m, v, M, chunk=M)
     if second is not None:
-        assert (M / r.ess).item() == pytest.approx(second, rel=0.04)  # of 0.3 the fourth moment is infinite
+        assert (M / r.ess).item() == pytest.approx(second, rel=0.06)  # of 0.3 the fourth moment is infinite
         assert r.standard_error.item() == pytest.approx(math.sqrt((second - 1) / M), rel=0.1, abs=1e-8)
         assert abs(r.log_density.item() - TRUTH) <= 5 * r.standard_error.item() + 1e-12
 
 
 @pytest.mark.parametrize("ratio", [0.7, 0.5, 0.3])
 def test_an_encoder_that_is_too_narrow_has_the_tail_of_the_theorem(ratio):
-    r = estimate(0.5, ratio / 2, 20_000, rows=20, chunk=20_000)
+    r = estimate(0.5, ratio / 2, 10_000, rows=20, chunk=10_000)
     assert r.pareto_k.mean().item() == pytest.approx(1 - ratio, abs=0.06)
 
 
@@ -300,94 +298,6 @@ def test_any_spread_has_a_tail():
     assert pareto_k(1e300 * log_w) == INF  # all weights but one are 0
 
 
-# ------------------------------------------------------------------- agreement: principal components
-
-
-def test_reference_likelihoods():
-    iris = torch.tensor(load_iris().data)
-    model = PPCA(2).fit(iris)
-    expected = column([4.20005343, 0.24105294, 0.0776881, 0.02367619])
-    torch.testing.assert_close(model.eigenvalues, expected, rtol=1e-6, atol=0)
-    assert model.noise_variance.item() == pytest.approx(0.05068214786479683, rel=1e-12)
-    assert model.score_samples(iris).mean().item() == pytest.approx(-2.69975186770741, rel=1e-13)
-    digits = torch.tensor(load_digits().data / 16)
-    for q, score in {2: 0.00570672495158, 10: 17.4519470218778, 20: 27.2772999288681}.items():
-        assert PPCA(q).fit(digits).score_samples(digits).mean().item() == pytest.approx(score, rel=1e-10)
-
-
-def data(n=30, D=5, seed=0):
-    scale = torch.linspace(3, 0.3, D, dtype=F64)
-    return torch.randn(n, D, generator=seeded(seed), dtype=F64) * scale + torch.arange(D)
-
-
-@pytest.mark.parametrize(("n", "D", "q"), [(30, 5, 2), (30, 5, 4), (6, 9, 2)])
-def test_it_is_the_normal_law_of_largest_likelihood(n, D, q):
-    x = data(n, D)
-    model = PPCA(q).fit(x)
-    W, noise = model.loadings, model.noise_variance
-    cov = W @ W.T + noise * torch.eye(D, dtype=F64)
-    law = torch.distributions.MultivariateNormal(model.mean, cov)
-    torch.testing.assert_close(model.score_samples(x), law.log_prob(x), rtol=1e-9, atol=1e-10)
-    assert cov.trace().item() == pytest.approx(x.var(0, correction=0).sum().item())
-    kept = model.eigenvalues[:q].log().sum() + (D - q) * noise.log()
-    expected = -(D * math.log(2 * math.pi) + kept + D) / 2
-    assert model.score_samples(x).mean().item() == pytest.approx(expected.item(), rel=1e-12)
-    for seed in range(5):  # no neighbour is better
-        V = W + 0.03 * torch.randn(D, q, generator=seeded(seed), dtype=F64)
-        other = V @ V.T + noise * (1 + 0.1 * (seed - 2)) * torch.eye(D, dtype=F64)
-        neighbour = torch.distributions.MultivariateNormal(model.mean, other)
-        assert neighbour.log_prob(x).mean() < model.score_samples(x).mean()
-
-
-def test_joint_less_posterior_is_the_density():
-    x = data()
-    model = PPCA(2).fit(x)
-    loc, scale = model.posterior(x)
-    z = loc + scale * torch.randn(4, *loc.shape, generator=seeded(), dtype=F64)
-    posterior = torch.distributions.Normal(loc, scale).log_prob(z).sum(-1)
-    expected = model.score_samples(x).expand(4, -1)
-    torch.testing.assert_close(model.log_joint(x, z) - posterior, expected, rtol=1e-12, atol=1e-12)
-    r = estimate_log_density(x, model.log_joint, model.posterior, 3)
-    torch.testing.assert_close(r.log_density, expected[0], rtol=1e-12, atol=1e-12)
-
-
-def test_collapse_is_where_the_noise_is_above_the_eigenvalue():
-    """At equal eigenvalues the gain is 0 and the posterior is the prior."""
-    x = torch.cat([torch.eye(3, dtype=F64), -torch.eye(3, dtype=F64)])
-    model = PPCA(1).fit(x)
-    loc, scale = model.posterior(x)
-    assert model.loadings.abs().max() < 1e-7
-    assert loc.abs().max() < 1e-7
-    torch.testing.assert_close(scale, torch.ones_like(scale), rtol=1e-12, atol=0)
-
-
-def test_samples_have_the_model_s_moments():
-    model = PPCA(2).fit(data())
-    y = model.sample(100_000, generator=seeded())
-    cov = model.loadings @ model.loadings.T + model.noise_variance * torch.eye(5, dtype=F64)
-    torch.testing.assert_close(y.mean(0), model.mean, rtol=0, atol=0.05)
-    torch.testing.assert_close(y.T.cov(), cov, rtol=0.03, atol=0.05)
-    assert model.sample(0).shape == (0, 5)
-
-
-def test_units_and_places_move_the_density_by_a_constant():
-    x = data()
-    score = PPCA(2).fit(x).score_samples(x)
-    for unit in (1e-130, 1e-12, 1e12, 1e130):
-        moved = PPCA(2).fit(unit * x).score_samples(unit * x) + 5 * math.log(unit)
-        torch.testing.assert_close(moved, score, rtol=1e-11, atol=1e-10)
-    torch.testing.assert_close(PPCA(2).fit(x + 1e6).score_samples(x + 1e6), score, rtol=1e-8, atol=1e-8)
-
-
-def test_a_state_comes_back():
-    x = data()
-    model, other = PPCA(2).fit(x), PPCA(2)
-    other.load_state_dict(model.state_dict())
-    assert torch.equal(other.score_samples(x), model.score_samples(x))
-    with pytest.raises(ValueError, match="2 components"):
-        other.load_state_dict(PPCA(3).fit(x).state_dict())
-
-
 # ------------------------------------------------------------------- failure
 
 
@@ -435,6 +345,55 @@ def test_no_weight_at_all_is_a_density_of_zero():
         assert (r.log_density == -INF).all()
         assert r.ess.tolist() == [0, 0]
         assert (r.pareto_k == INF).all()
+        assert (r.standard_error == INF).all() or M == 1
+
+
+def test_an_infinite_weight_is_an_infinite_density_in_its_row():
+    """As of weights themselves, in whichever chunk it comes; NaN in another chunk wins."""
+    x = torch.tensor([[0.0], [1.0], [2.0]], dtype=F64)
+    plain = estimate_log_density(x, log_joint, proposal(0.5, 0.5), 40, generator=seeded())
+    for place in (0, 25):
+        calls = []
+
+        def joint(x, z, place=place, calls=calls):
+            value = log_joint(x, z)
+            if len(calls) == place // 10:
+                value[place % 10, 1] = INF
+            elif len(calls) == 3:
+                value[0, 2] = NAN
+            calls.append(1)
+            return value
+
+        r = estimate_log_density(x, joint, proposal(0.5, 0.5), 40, chunk=10, generator=seeded())
+        assert r.log_density[1] == INF
+        for value, expected in zip(r, plain, strict=True):
+            torch.testing.assert_close(value[0], expected[0], rtol=1e-12, atol=1e-12)
+            assert value[2].isnan()
+        assert all(value[1].isnan() for value in r[1:])
+
+
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
+def test_a_rough_decoder_is_summed_in_float64(dtype, near):
+    x = torch.tensor([[1.0], [-2.0]], dtype=dtype)
+    r = estimate_log_density(x, log_joint, proposal(0.5, 1.0), 2000, chunk=5000, generator=seeded())
+    exact = estimate_log_density(x.double(), log_joint, proposal(0.5, 1.0), 2000, generator=seeded())
+    torch.testing.assert_close(r.log_density, exact.log_density, rtol=0, atol=near)
+    torch.testing.assert_close(r.ess, exact.ess, rtol=0.03, atol=0)
+
+
+def test_few_draws_ties_and_constants_have_no_tail():
+    draws = torch.randn(1000, generator=seeded(), dtype=F64)
+    for M in (1, 4, 20):
+        assert pareto_k(draws[:M]) == INF
+    assert pareto_k(draws[:21]).isfinite()
+    for count, known in ((4, False), (5, True), (94, True), (500, False)):  # the tail has 95
+        log_w = torch.zeros(1000, dtype=F64)
+        log_w[:count] = 1
+        k = pareto_k(log_w)
+        assert (k < 0) if known else (k == INF)
+        log_w[:count] = draws[:count]
+        log_w[count:] = -INF
+        assert pareto_k(log_w).isfinite() == (count >= 5)
 
 
 def test_nan_stays_in_its_row():
@@ -454,37 +413,14 @@ def test_what_the_caller_s_functions_return_is_checked():
         (lambda x: (x, x[:, 0]), "scale"),
         (lambda x: (x, 0 * x), "positive"),
         (lambda x: (x, None), "scale"),
+        (lambda x: (x.expand(2, 2), torch.ones(2, 2, 2) + torch.eye(2)), "triangular"),  # a covariance
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             estimate_log_density(x, log_joint, bad, 3)
-    for joint in (lambda x, z: z, lambda x, z: z.sum(), lambda x, z: 1.0):
+    whole = torch.ones(3, 2, dtype=torch.int64)
+    for joint in (lambda x, z: z, lambda x, z: z.sum(), lambda x, z: 1.0, lambda x, z: whole):
         with pytest.raises((TypeError, ValueError), match="log_joint"):
             estimate_log_density(x, joint, good, 3)
     with pytest.raises(ValueError, match="rows"):
         estimate_log_density(torch.tensor(1.0), log_joint, good, 3)
     assert isinstance(estimate_log_density(x, log_joint, good, 3, pareto=False), DensityEstimate)
-
-
-def test_a_model_without_noise_is_refused():
-    line = torch.arange(6.0)[:, None] * torch.ones(3)
-    with pytest.raises(ValueError, match="unbounded"):
-        PPCA(1).fit(line)
-    with pytest.raises(ValueError, match="columns"):
-        PPCA(3).fit(line)
-    with pytest.raises(ValueError, match="finite"):
-        PPCA(1).fit(line / 0)
-    with pytest.raises(ValueError, match="finite"):
-        PPCA(1).fit(line[:0])
-    with pytest.raises(ValueError, match="fitted"):
-        PPCA(1).score_samples(line)
-
-
-def test_points_far_away_and_nan():
-    model = PPCA(2).fit(data())
-    x = data()[:4]
-    x[0, 1], x[1, 2], x[2, 0] = INF, NAN, 1e200
-    score = model.score_samples(x)
-    assert score[0] == -INF
-    assert score[1].isnan()
-    assert score[2] == -INF
-    assert score[3].isfinite()

@@ -66,12 +66,13 @@ def estimate_log_density(
 
     Returns:
         A :class:`DensityEstimate`. The standard error of one draw is NaN. Where all weights are 0 the density
-        is ``-inf`` and the effective number 0; NaN stays in its row.
+        is ``-inf``, the effective number 0 and the error ``inf``; where one is infinite the density is
+        ``inf`` and the rest NaN. NaN stays in its row.
 
     Raises:
         TypeError: an argument is of none of these types.
-        ValueError: numbers below 1, x is a scalar, or one of the functions returns another shape, or a scale
-            that is not positive.
+        ValueError: numbers below 1, x is a scalar, or one of the functions returns another shape, a scale
+            that is not positive, or factors that are not lower triangular.
 
     Example:
         >>> def log_joint(x, z):  # z is standard normal, and so is x around it
@@ -115,6 +116,8 @@ def _proposal(found: object, rows: int) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"encoder must return a scale {tuple(loc.shape)} or factors, got shape {tuple(scale.shape)}"
         )
+    if scale.dim() == 3 and _torch.readable(scale) and scale.triu(1).count_nonzero():
+        raise ValueError("encoder must return lower triangular factors, got entries above the diagonal")
     spread = _diagonal(scale)
     if spread.numel() and _torch.readable(spread) and (spread <= 0).any():
         raise ValueError(f"encoder must return a positive scale, got {spread.min().item()}")
@@ -138,6 +141,7 @@ def _log_weights(x: Tensor, log_joint: LogJoint, loc: Tensor, scale: Tensor, noi
     """log q(x, z) - log p(z|x), (m, n), in float64."""
     step = noise * scale if scale.dim() == 2 else (scale @ noise.unsqueeze(-1)).squeeze(-1)
     joint = log_joint(x, loc + step)
+    check.floating("log_joint's result", joint)
     check.shape("log_joint's result", joint, noise.shape[:2], "the draws")
     area = _diagonal(scale).double().log().sum(-1) + loc.shape[1] * math.log(2 * math.pi) / 2
     return joint.double() + area + noise.double().square().sum(-1) / 2
@@ -169,7 +173,8 @@ class _Weights:
     def result(self) -> DensityEstimate:
         nothing = self.peak == -math.inf
         ess = torch.where(nothing, 0.0, self.sum.square() / torch.where(nothing, 1.0, self.squares))
-        value = torch.where(nothing, -math.inf, self.peak + self.sum.log() - math.log(self.size))
+        value = self.peak + self.sum.log() - math.log(self.size)
+        value = torch.where(self.peak.isinf(), self.peak, value)  # of no weight, or of one that is infinite
         variance = (self.size / ess - 1).clamp(min=0.0) / (self.size - 1) if self.size > 1 else ess * math.nan
         k = torch.full_like(ess, math.nan)
         if self.pareto:

@@ -12,6 +12,7 @@ __all__ = ["pareto_k"]
 
 FEWEST = 5  # weights above the cut-off
 PRIOR_AT, PRIOR_WORTH = 0.5, 10  # the prior of k, and how many weights it counts for
+BLOCK = 8  # candidates at a time: memory is that of so many tails
 EPS = torch.finfo(torch.float64).eps
 
 
@@ -84,15 +85,14 @@ def _shape(excess: Tensor, above: Tensor, n: Tensor) -> Tensor:
     """The estimate from excesses, ascending, the largest 1; of those not ``above`` there is none."""
     n = n.clamp(min=FEWEST)
     b, counted = _candidates(excess, n)
-    k = torch.stack([_mean_log(excess, above, n, b[..., i : i + 1]) for i in range(b.shape[-1])], -1)
+    k = torch.cat([_sum_log(excess, above, some) for some in b.split(BLOCK, -1)], -1) / n
     slope = torch.where(b == 0, excess.sum(-1, keepdim=True) / n, -k / torch.where(b == 0, 1.0, b))
     score = torch.where(counted, n * (-slope.log() - k - 1), -math.inf)
     weight = torch.softmax(score, -1)
     weight = torch.where(weight >= 10 * EPS, weight, 0.0)
     chosen = (weight * torch.where(weight > 0, b, 0.0)).sum(-1, keepdim=True) / weight.sum(-1, keepdim=True)
-    k = _mean_log(excess, above, n, chosen)
-    n = n.squeeze(-1)
-    return (n * k + PRIOR_WORTH * PRIOR_AT) / (n + PRIOR_WORTH)
+    total = _sum_log(excess, above, chosen)  # n times the shape
+    return ((total + PRIOR_WORTH * PRIOR_AT) / (n + PRIOR_WORTH)).squeeze(-1)
 
 
 def _candidates(excess: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,6 +106,7 @@ def _candidates(excess: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
     return (1 - (m / (i - 0.5)).sqrt()) / (3 * quartile) + 1 / excess[..., -1:], i <= m
 
 
-def _mean_log(excess: Tensor, above: Tensor, n: Tensor, b: Tensor) -> Tensor:
-    """The shape that belongs to b: the mean of log(1 - b excess)."""
-    return torch.where(above, torch.log1p(-b * excess), 0.0).sum(-1) / n.squeeze(-1)
+def _sum_log(excess: Tensor, above: Tensor, b: Tensor) -> Tensor:
+    """The sum of log(1 - b excess) for each b, n times the shape that belongs to it."""
+    terms = torch.log1p(-b.unsqueeze(-1) * excess.unsqueeze(-2))
+    return torch.where(above.unsqueeze(-2), terms, 0.0).sum(-1)
