@@ -347,6 +347,12 @@ def test_conditions_name_what_fails_and_where():
         gan_pair("nonsense")
 
 
+def test_the_first_place_that_fails_is_named():
+    with pytest.raises(ValueError, match="rho must be positive") as caught:
+        check_gan_conditions(torch.exp, torch.neg)  # points of the grid near 0, at 0.014, 0.028
+    assert abs(float(str(caught.value).split(" = ")[1])) < 0.02
+
+
 def test_a_constant_ratio_passes_and_one_draw_has_no_error():
     zeros = torch.zeros(50)
     assert calibration_gap(zeros, zeros) == (0, 0)

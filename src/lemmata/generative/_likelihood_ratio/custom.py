@@ -21,9 +21,23 @@ from lemmata.numerics.precision import compute_dtype
 __all__ = ["check_gan_conditions"]
 
 Function = Callable[[Tensor], Tensor]
+Rule = tuple[tuple[float, ...], tuple[float, ...]]
 HALVINGS, NODES = 15, 8  # of the pieces towards either end, and in a piece
 GRID = 1001
 SPAN = 7.0  # half the width of the grid, in the variable of _place
+
+
+def _rule(halvings: int, nodes: int) -> Rule:
+    """Gauss's rule on pieces of [0, 1] that halve towards both ends."""
+    near = [2.0**-k for k in range(halvings, 0, -1)]
+    ends = [0.0, *near, *(1 - place for place in reversed(near[:-1])), 1.0]
+    gauss = legendre(nodes)
+    pieces = [(left, right - left) for left, right in itertools.pairwise(ends)]
+    places = tuple(left + length * u for left, length in pieces for u, _ in gauss)
+    return places, tuple(length * w for _, length in pieces for _, w in gauss)
+
+
+PIECES, POINT = _rule(HALVINGS, NODES), _rule(0, 2)  # once: a compiler need not look into them
 
 
 def check_gan_conditions(
@@ -115,20 +129,13 @@ def _loss(slope: Function, t: Tensor, centre: float, low: float, high: float) ->
     check.floating("t", t)
     x = within_domain(t.to(compute_dtype(t)), low, high, "these functions")
     at = x.detach()
-    value = _integral(slope, torch.full_like(at, centre), at, HALVINGS, NODES)
-    return (value + _integral(slope, at, x, 0, 2)).to(t.dtype)
+    value = _integral(slope, torch.full_like(at, centre), at, PIECES)
+    return (value + _integral(slope, at, x, POINT)).to(t.dtype)
 
 
-def _integral(slope: Function, start: Tensor, end: Tensor, halvings: int, nodes: int) -> Tensor:
-    """The integral of the slope from start to end, on pieces that halve towards both."""
-    near = [2.0**-k for k in range(halvings, 0, -1)]
-    ends = [0.0, *near, *(1 - place for place in reversed(near[:-1])), 1.0]
-    rule = [
-        (left + (right - left) * u, (right - left) * w)
-        for left, right in itertools.pairwise(ends)
-        for u, w in legendre(nodes)
-    ]
-    places, weights = (torch.tensor(v, dtype=end.dtype, device=end.device) for v in zip(*rule, strict=True))
+def _integral(slope: Function, start: Tensor, end: Tensor, rule: Rule) -> Tensor:
+    """The integral of the slope from start to end, by nodes and weights on [0, 1]."""
+    places, weights = (torch.tensor(v, dtype=end.dtype, device=end.device) for v in rule)
     length = end - start
     s = start.unsqueeze(-1) + length.unsqueeze(-1) * places
     return length * (slope(s) * weights).sum(-1)
