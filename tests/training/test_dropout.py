@@ -238,6 +238,16 @@ def test_smallest_weights_and_the_cut():
     assert found.tolist() == pytest.approx([1 / (1 + p), p / (1 + p)], rel=1e-13)
 
 
+@pytest.mark.parametrize("small", [1e-2, 1e-10, 1e-20, 1e-36])
+def test_gradient_in_scores(small):
+    """Of a pair: q a (1 - a)/(1 + p). In the small weight itself the error would be over that weight."""
+    p, z = 0.5, column([0.0, math.log(small)]).requires_grad_()
+    a = z.detach().softmax(-1)
+    (slope,) = torch.autograd.grad(expected_masked_attention(z.softmax(-1), p)[1], z)
+    expected = (1 - p) / (1 + p) * a[0] * a[1] * column([-1.0, 1.0])
+    torch.testing.assert_close(slope, expected, rtol=1e-12, atol=2e-14)
+
+
 def test_the_cut_is_a_share_of_the_row():
     """A small weight among a thousand large ones, nearly all of them dropped, is whole or nothing."""
     p, large = 0.999, torch.ones(1000, dtype=F64)
