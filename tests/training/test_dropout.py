@@ -353,6 +353,21 @@ def test_no_sum_overflows_or_underflows(dtype):
         assert expected_masked_attention(a, 0.5)[0].item() == pytest.approx(1 / 300, rel=4 * info.eps)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_rounded_once(dtype):
+    """Against float64, within the last place: sums and products are made in float32."""
+    a, keep = rows(3000).to(dtype), torch.rand(3000, generator=seeded(1)) < 0.5
+    table = torch.randn(300, 4, generator=seeded()).to(dtype)
+    for half, wide in (
+        (mask_columns(a, keep), mask_columns(a.double(), keep)),
+        (
+            corrected_embedding(table, 3, random=0.2, keep=0.0),
+            corrected_embedding(table.double(), 3, random=0.2, keep=0.0),
+        ),
+    ):
+        torch.testing.assert_close(half.double(), wide, rtol=torch.finfo(dtype).eps * 0.51, atol=1e-7)
+
+
 def test_long_rows_and_chunks_give_the_same(monkeypatch):
     a = torch.randn(3, 50, generator=seeded(), dtype=F64).exp()
     whole = expected_masked_attention(a, 0.5)
@@ -390,5 +405,12 @@ def test_wrong_values_are_refused():
         drop_token(torch.ones(3), 0.5)
     with pytest.raises(ValueError, match="x must have tokens"):
         drop_token(torch.ones(0, 3), 0.5)
+    for draw in (
+        lambda: dropout_gap(torch.exp, a, 0.5, 2, 7),
+        lambda: drop_token(a[:, None], 0.5, generator=7),
+        lambda: expected_masked_attention(a, 0.5, generator=7),
+    ):
+        with pytest.raises(TypeError, match="generator must be"):
+            draw()
     with pytest.raises(TypeError, match=r"f\(x\) must be float64"):
         dropout_gap(lambda x: x > 0, a, 0.5)
