@@ -16,6 +16,7 @@ from lemmata.training import (
     mask_columns,
 )
 from lemmata.training._dropout import integral
+from lemmata.training._dropout.gap import keeps
 
 METHODS = ("exact", "second_order", "mc")
 
@@ -156,14 +157,37 @@ def test_bert_coefficients():
     assert found.data_ptr() != table.data_ptr()
 
 
-def test_special_rows_stay_and_are_no_part_of_the_mean():
+def test_special_rows_stay_and_are_part_of_the_mean():
+    """As BERT and the collator of transformers draw random tokens: from the whole vocabulary."""
     table = torch.randn(6, 3, generator=seeded(), dtype=F64)
     found = corrected_embedding(
         table, 2, select=0.5, mask=0.5, keep=0.25, random=0.25, exclude_special=[0, 5, 0]
     )
     assert torch.equal(found[[0, 2, 5]], table[[0, 2, 5]])
-    expected = 0.625 * table + 0.25 * table[2] + 0.125 * table[1:5].mean(0)
+    expected = 0.625 * table + 0.25 * table[2] + 0.125 * table.mean(0)
     torch.testing.assert_close(found[[1, 3, 4]], expected[[1, 3, 4]], rtol=1e-14, atol=0)
+
+
+def test_rows_that_are_not_used_are_not_read():
+    table = torch.tensor([[1.0, 2.0], [NAN, NAN], [3.0, 5.0]])
+    found = corrected_embedding(table, 2, keep=0.2, random=0.0)
+    assert found[[0, 2]].flatten().tolist() == pytest.approx([1.24, 2.36, 3, 5])
+    found = corrected_embedding(table, 1, mask=0.0, keep=1.0, random=0.0)
+    assert torch.equal(found[[0, 2]], table[[0, 2]])
+
+
+@pytest.mark.parametrize("p", [0.1, 0.75])
+def test_p_is_what_torch_drops(p):
+    """The share of zeros, and the size of what is kept, as `torch.nn.functional.dropout` has them."""
+    ones = torch.ones(20_000, dtype=F64)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = torch.nn.functional.dropout(ones, p)
+    zeros, _ = dropout_gap(lambda x: (x == 0).double().mean(), ones, p, 2, seeded())
+    largest, _ = dropout_gap(lambda x: x.max(), ones, p, 2, seeded())
+    assert zeros.item() == pytest.approx((theirs == 0).double().mean().item(), abs=0.02)
+    assert 1 + largest.item() == pytest.approx(theirs.max().item())
+    assert drop_token(ones[:, None], p)[0].shape[0] == pytest.approx(20_000 * (1 - p))
 
 
 @pytest.mark.parametrize(
@@ -210,6 +234,35 @@ def test_smallest_weights_and_the_cut():
         torch.testing.assert_close(found, column([1 / (1 + p), p / (1 + p)]), rtol=1e-9, atol=0)
     found = expected_masked_attention(column([1.0, 1e-39]), p)
     assert found.tolist() == pytest.approx([1, 0], abs=1e-15)
+    found = expected_masked_attention(column([1.0, 2.0**-126]), p)
+    assert found.tolist() == pytest.approx([1 / (1 + p), p / (1 + p)], rel=1e-13)
+
+
+@pytest.mark.parametrize("small", [1e-2, 1e-10, 1e-20, 1e-36])
+def test_gradient_in_scores(small):
+    """Of a pair: q a (1 - a)/(1 + p). In the small weight itself the error would be over that weight."""
+    p, z = 0.5, column([0.0, math.log(small)]).requires_grad_()
+    a = z.detach().softmax(-1)
+    (slope,) = torch.autograd.grad(expected_masked_attention(z.softmax(-1), p)[1], z)
+    expected = (1 - p) / (1 + p) * a[0] * a[1] * column([-1.0, 1.0])
+    torch.testing.assert_close(slope, expected, rtol=1e-12, atol=2e-14)
+
+
+def test_the_cut_is_a_share_of_the_row():
+    """A small weight among a thousand large ones, nearly all of them dropped, is whole or nothing."""
+    p, large = 0.999, torch.ones(1000, dtype=F64)
+    whole = 0.001 * p**1000 / (1 - p**1001)
+    for small, expected in ((1.2e-35, whole), (1.2e-38, 0.0)):
+        found = expected_masked_attention(torch.cat([large, column([small])]), p)
+        assert found[-1].item() == pytest.approx(expected, rel=1e-11)
+        assert found.sum().item() == pytest.approx(1, abs=1e-13)
+
+
+def test_random_numbers_are_fine_enough_for_rates_near_one():
+    """Where they are float32, a rate of 1 - 1e-7 keeps a fifth too many, and one of 1 - 1e-8 nothing."""
+    draws = torch.rand(10, generator=seeded(), dtype=F64)
+    assert torch.equal(keeps(torch.zeros(10), draws[0].item(), seeded()), draws >= draws[0])
+    assert not keeps(torch.zeros(10), math.nextafter(draws[0].item(), 1), seeded())[0]
 
 
 def test_sampling_agrees_and_leaves_out_empty_masks():
@@ -300,6 +353,21 @@ def test_no_sum_overflows_or_underflows(dtype):
         assert expected_masked_attention(a, 0.5)[0].item() == pytest.approx(1 / 300, rel=4 * info.eps)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_rounded_once(dtype):
+    """Against float64, within the last place: sums and products are made in float32."""
+    a, keep = rows(3000).to(dtype), torch.rand(3000, generator=seeded(1)) < 0.5
+    table = torch.randn(300, 4, generator=seeded()).to(dtype)
+    for half, wide in (
+        (mask_columns(a, keep), mask_columns(a.double(), keep)),
+        (
+            corrected_embedding(table, 3, random=0.2, keep=0.0),
+            corrected_embedding(table.double(), 3, random=0.2, keep=0.0),
+        ),
+    ):
+        torch.testing.assert_close(half.double(), wide, rtol=torch.finfo(dtype).eps * 0.51, atol=1e-7)
+
+
 def test_long_rows_and_chunks_give_the_same(monkeypatch):
     a = torch.randn(3, 50, generator=seeded(), dtype=F64).exp()
     whole = expected_masked_attention(a, 0.5)
@@ -329,13 +397,20 @@ def test_wrong_values_are_refused():
         expected_masked_attention(a, 1.0)
     with pytest.raises(ValueError, match="sum to 1"):
         corrected_embedding(torch.eye(3), 0, mask=0.9)
-    with pytest.raises(ValueError, match="exclude_special must leave a row"):
-        corrected_embedding(torch.eye(2), 0, exclude_special=(0, 1))
+    with pytest.raises(TypeError, match="exclude_special must be a sequence"):
+        corrected_embedding(torch.eye(2), 0, exclude_special="01")
     with pytest.raises(ValueError, match="weight must be a table"):
         corrected_embedding(torch.ones(3), 0)
     with pytest.raises(ValueError, match="x must have tokens"):
         drop_token(torch.ones(3), 0.5)
     with pytest.raises(ValueError, match="x must have tokens"):
         drop_token(torch.ones(0, 3), 0.5)
+    for draw in (
+        lambda: dropout_gap(torch.exp, a, 0.5, 2, 7),
+        lambda: drop_token(a[:, None], 0.5, generator=7),
+        lambda: expected_masked_attention(a, 0.5, generator=7),
+    ):
+        with pytest.raises(TypeError, match="generator must be"):
+            draw()
     with pytest.raises(TypeError, match=r"f\(x\) must be float64"):
         dropout_gap(lambda x: x > 0, a, 0.5)

@@ -74,8 +74,11 @@ def expected_masked_attention(
         = \frac{\int_0^\infty q\,a_i e^{-ta_i}\prod_{j\ne i}(p+q\,e^{-ta_j})\,dt}{1-p^n}
 
     It is flatter than A, and the uniform row for p near 1. ``"exact"`` is the trapezoidal rule in
-    :math:`\log t`, whose 514 nodes miss less than 1e-15, for every n, p and row. An entry below 1.2e-38 of
-    the largest in its row counts as 0, as it does in a float32 softmax. ``"second_order"`` is
+    :math:`\log t`, whose 514 nodes miss less than 2e-15, for every n, p and row, and roundings. An entry
+    below 2^-126 (1.2e-38) of the sum of its row counts as 0, though without the cut its mean may be large:
+    p/(1 + p) for two columns. The gradient in an entry has an error of some 1e-15 *over that entry's share*:
+    right in scores, through a softmax, and without a digit in the entry itself below 1e-15.
+    ``"second_order"`` is
 
     .. math:: a_i\Bigl(1+\frac pq\bigl(\textstyle\sum_j a_j^2-a_i\bigr)\Bigr),
 

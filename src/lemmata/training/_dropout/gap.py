@@ -79,5 +79,5 @@ def rate(p: float) -> float:
 
 
 def keeps(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-    """A bool tensor in the shape of ``x``, each entry False with probability p."""
-    return torch.rand(x.shape, generator=generator, device=x.device) >= p
+    """A bool tensor in the shape of ``x``, each entry False with probability p; float32 rounds p near 1."""
+    return torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float64) >= p

@@ -40,9 +40,10 @@ def corrected_embedding(
         mask_id: the row of the mask token, which stays as it is.
         select: the probability that a position is selected.
         mask, keep, random: what becomes of it; they sum to 1.
-        exclude_special: rows that are never selected, such as [CLS], [SEP] and [PAD]. They stay as they are,
-            and are left out of the mean :math:`\bar e`, which is otherwise over all rows, the mask token's
-            among them, as collators draw random tokens.
+        exclude_special: rows that are never selected, such as [CLS], [SEP] and [PAD]. They stay as they are.
+            The mean :math:`\bar e` is over all rows, these and the mask token's among them: BERT and
+            ``DataCollatorForLanguageModeling`` of transformers draw random tokens from the whole vocabulary.
+            Of a table padded with rows that no token has, give the rows of the tokens alone.
 
     Returns:
         A new table in the shape and dtype of ``weight``.
@@ -50,7 +51,7 @@ def corrected_embedding(
     Raises:
         TypeError: an argument is of none of these types.
         ValueError: ``weight`` is no matrix, an id is no row, a probability is not in [0, 1], the three do not
-            sum to 1, or all rows are excluded.
+            sum to 1.
 
     Example:
         >>> table = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]])
@@ -66,13 +67,13 @@ def corrected_embedding(
     tokens = weight.shape[0]
     hidden, special = _row("mask_id", mask_id, tokens), _rows(exclude_special, tokens)
     e = weight.to(compute_dtype(weight))
-    common = torch.ones(tokens, dtype=torch.bool, device=weight.device)
-    if special:
-        common[special] = False
-    stays = ~common
-    stays[hidden] = True
-    mean = torch.where(common[:, None], e, 0.0).sum(0) / (tokens - len(special))
-    moved = (1 - s * (1 - k)) * e + s * m * e[hidden] + s * r * mean
+    stays = torch.zeros(tokens, dtype=torch.bool, device=weight.device)
+    stays[[hidden, *special]] = True
+    moved = (1 - s * (1 - k)) * e
+    if s * m > 0:
+        moved = moved + s * m * e[hidden]
+    if s * r > 0:
+        moved = moved + s * r * e.mean(0)
     return torch.where(stays[:, None], e, moved).to(weight.dtype)
 
 
@@ -101,10 +102,7 @@ def _rows(exclude_special: Sequence[int], tokens: int) -> list[int]:
     if isinstance(exclude_special, str) or not isinstance(exclude_special, Sequence):
         kind = type(exclude_special).__name__
         raise TypeError(f"exclude_special must be a sequence of ints, got {kind}")
-    rows = sorted({_row("exclude_special", value, tokens) for value in exclude_special})
-    if len(rows) == tokens:
-        raise ValueError("exclude_special must leave a row, got all of them")
-    return rows
+    return [_row("exclude_special", value, tokens) for value in exclude_special]
 
 
 def drop_token(
@@ -116,10 +114,10 @@ def drop_token(
 ) -> tuple[Tensor, Tensor]:
     r"""Leave out a random share p of the tokens, for each row of a batch apart, in their order.
 
-    The same number of tokens stays in each row, (1 - p) n rounded to the nearest integer, at least 1. With
-    the positions of those that stay, attention without positional bias computes what it does with the other
-    columns masked (:func:`mask_columns`). Layers on tokens then cost the share 1 - p, attention
-    :math:`(1-p)^2`.
+    The same number of tokens stays in each row, (1 - p) n rounded to the nearest integer (a half to the even
+    one), at least 1. With the positions of those that stay, attention without positional bias computes what
+    it does with the other columns masked (:func:`mask_columns`). Layers on tokens then cost the share 1 - p,
+    attention :math:`(1-p)^2`.
 
     Implements :prf:ref:`dropout-token`.
 
