@@ -1,0 +1,44 @@
+"""Where a distribution function of [-1, 1] takes a value."""
+
+import torch
+from torch import Tensor
+
+from lemmata import _torch
+from lemmata.estimation._fourier.series import distribution, polynomial, split
+
+__all__ = ["quantile"]
+
+STEPS = 60  # halvings of a bracket, if Newton's steps never help
+CELLS = 8  # of the table for each wave
+
+
+def quantile(a: Tensor, ratios: Tensor, q: Tensor) -> Tensor:
+    """t with distribution(t) = q: Newton's steps, and the middle of the bracket where they do not shrink."""
+    low, high = _bracket(ratios, q)
+    eps = torch.finfo(q.dtype).eps
+    t, last = (low + high) / 2, torch.full_like(q, 2.0)
+    for _ in range(STEPS):
+        at = split(t)
+        gap = distribution(ratios, at) - q
+        done = (gap.abs() <= 4 * eps) | (last <= 2 * eps)
+        if _torch.readable(q) and done.all():
+            break
+        low, high = torch.where(gap <= 0, t, low), torch.where(gap >= 0, t, high)
+        real, imag = polynomial(a, at)
+        newton = torch.where(done, t, t - 2 * gap / (real.square() + imag.square())).clamp(low, high)
+        step = (newton - t).abs()
+        good = done | (step <= last / 2)
+        last = torch.where(good, step, (high - low) / 2)
+        t = torch.where(good, newton, (low + high) / 2)
+    return torch.where(q.isnan(), q, t)
+
+
+def _bracket(ratios: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    """The cell of a table of the distribution function that holds q; batch axes of the table are last in q."""
+    cells, batch = CELLS * (ratios.shape[-1] + 1), ratios.shape[:-1]
+    ends = torch.linspace(-1, 1, cells + 1, dtype=q.dtype, device=q.device)
+    table = distribution(ratios, split(ends.view(-1, *[1] * len(batch)).expand(-1, *batch)))
+    rows = q.reshape(-1, batch.numel()).T.contiguous()
+    columns = table.reshape(cells + 1, -1).T.contiguous()
+    above = torch.searchsorted(columns, rows).clamp(1, cells).T.reshape(q.shape)
+    return ends[above - 1], ends[above]
