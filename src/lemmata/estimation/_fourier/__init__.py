@@ -3,7 +3,7 @@ r"""Densities that are squares of Fourier polynomials: on an interval, a circle,
 A sum of N + 1 waves, squared, is a density with N complex parameters that no constraint binds. Its integral,
 its distribution function, its moments and even its entropy are finite sums.
 
-Source: Su, kexue.fm 10007 (2024); De la Fuente, Singer, Balle, "Fourier basis density model",
+Source: Su, kexue.fm 10007 (2024); De la Fuente, Singh, Ballé, "Fourier basis density model",
 arXiv 2402.15345 (2024). Entropy and divergence were worked out for this book.
 """
 

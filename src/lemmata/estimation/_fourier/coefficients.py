@@ -59,9 +59,11 @@ def wide(a: Tensor) -> Tensor:
 def autocorrelation(a: Tensor) -> Tensor:
     """c_0 to c_N."""
     size = a.shape[-1]
+    if a.numel() == 0:  # no rows
+        return a + 0
     spectrum = torch.fft.fft(a, n=2 * size)  # no lag wraps around
     power = spectrum.real.square() + spectrum.imag.square()
-    c = torch.fft.ifft(power)[..., :size]
+    c = torch.fft.ifft(power)[..., :size].resolve_conj()
     return c if a.is_complex() else c.real
 
 

@@ -59,9 +59,7 @@ def _waves(offset: Tensor, size: int, first: int) -> tuple[Tensor, Tensor]:
 
 def _times(waves: Tensor, weights: Tensor) -> Tensor:
     """(..., *batch, K) by (*batch, K, columns)."""
-    if weights.dim() == 2:
-        return waves @ weights
-    return (waves.unsqueeze(-2) @ weights).squeeze(-2)
+    return torch.einsum("...k,...kc->...c", waves, weights)
 
 
 def distribution(ratios: Tensor, at: Point) -> Tensor:
