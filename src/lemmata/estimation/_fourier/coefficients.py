@@ -76,7 +76,7 @@ def ratios_of(a: Tensor) -> Tensor:
 def unit(name: str, a: Tensor) -> Tensor:
     """Complex, each row divided by its norm; ValueError for a row of zeros, where that can be read."""
     a = a if a.is_complex() else torch.complex(a, torch.zeros_like(a))
-    parts = torch.view_as_real(a)
+    parts = torch.view_as_real(a.resolve_conj())
     largest = parts.detach().abs().amax((-2, -1), keepdim=True)
     if _torch.readable(a) and a.numel() and (largest == 0).any():
         raise ValueError(f"{name} must have an entry other than 0 in each row, got a row of zeros")

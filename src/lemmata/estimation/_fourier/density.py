@@ -32,7 +32,7 @@ class FourierDensity(Distribution):
     circle with 0 in the middle. With ``loc`` or ``scale`` it is that of :math:`y = \text{loc} +
     \text{scale}\operatorname{artanh} t` on the line, which has exponential tails for every ``a``.
 
-    Implements :prf:ref:`fourier-density`, :prf:ref:`fourier-line`.
+    Implements :prf:ref:`fourier-square`, :prf:ref:`fourier-tails`.
 
     Args:
         a: (..., N + 1), complex or real as :func:`fourier_coefficients` takes it. A row with NaN gives NaN.
@@ -147,6 +147,8 @@ class FourierDensity(Distribution):
 
     def log_prob(self, value: float | Tensor) -> Tensor:
         r"""Logarithm of the density, by that of \|F\|: with all its digits where it is small.
+
+        Near a simple zero of F at an end or at 0 it keeps them all; at a multiple one a difference is left.
 
         Implements :prf:ref:`fourier-tails`.
 
@@ -348,6 +350,6 @@ class FourierDensity(Distribution):
             >>> FourierDensity(torch.tensor([1.0, 0.5])).smoothness_penalty()
             tensor(1.5791)
         """
-        n = torch.arange(1, self._ratios.shape[-1] + 1, device=self.a.device)
+        n = torch.arange(1, self._ratios.shape[-1] + 1, device=self.a.device, dtype=self._ratios.real.dtype)
         size = self._ratios.real.square() + self._ratios.imag.square()
         return ((math.pi * n) ** 2 * size).sum(-1).to(self._dtype)

@@ -13,7 +13,7 @@ __all__ = ["line_moments", "log_jacobian", "moments"]
 
 def moments(ratios: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance on [-1, 1]."""
-    n = torch.arange(1, ratios.shape[-1] + 1, device=ratios.device)
+    n = torch.arange(1, ratios.shape[-1] + 1, device=ratios.device, dtype=ratios.real.dtype)
     sign = 1 - 2 * (n % 2)
     none = torch.zeros_like(ratios.real[..., :1]) * sign
     mean = average(ratios, 0.0, none, -2 * sign / (math.pi * n))

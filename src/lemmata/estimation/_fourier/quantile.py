@@ -34,7 +34,7 @@ def quantile(a: Tensor, ratios: Tensor, q: Tensor) -> Tensor:
 
 
 def _bracket(ratios: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-    """The cell of a table of the distribution function that holds q; batch axes of the table are last in q."""
+    """The cell of a table of the distribution function that holds q; axes of the batch are last in q."""
     cells, batch = CELLS * (ratios.shape[-1] + 1), ratios.shape[:-1]
     ends = torch.linspace(-1, 1, cells + 1, dtype=q.dtype, device=q.device)
     table = distribution(ratios, split(ends.view(-1, *[1] * len(batch)).expand(-1, *batch)))

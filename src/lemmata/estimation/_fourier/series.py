@@ -4,7 +4,7 @@ A point t is a base b and an offset d: t = d near 0, t = ±(1 - \|d\|) near ±1.
 
 .. math:: e^{i\pi kt} = s^k + s^k (e^{i\pi kd} - 1),
 
-so a polynomial that vanishes at an end is small there with all its digits.
+so a polynomial with a simple zero at an end is small there with all its digits.
 """
 
 import math
@@ -65,7 +65,7 @@ def _times(waves: Tensor, weights: Tensor) -> Tensor:
 def distribution(ratios: Tensor, at: Point) -> Tensor:
     """The distribution function at a point, from c_n / c_0 for n = 1 to N."""
     size = ratios.shape[-1]
-    n = torch.arange(1, size + 1, device=ratios.device)
+    n = torch.arange(1, size + 1, device=ratios.device, dtype=ratios.real.dtype)
     whole, sign = ratios / (math.pi * n), 1 - 2 * (n % 2)
     ends = torch.stack([torch.ones_like(sign), sign], -1)  # s^n for s = 1, -1
     columns = whole.unsqueeze(-1) * ends
