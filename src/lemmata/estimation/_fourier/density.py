@@ -345,10 +345,6 @@ class FourierDensity(Distribution):
 
         Returns:
             The shape of the batch, in the dtype of ``a``.
-
-        Example:
-            >>> FourierDensity(torch.tensor([1.0, 0.5])).smoothness_penalty()
-            tensor(1.5791)
         """
         n = torch.arange(1, self._ratios.shape[-1] + 1, device=self.a.device, dtype=self._ratios.real.dtype)
         size = self._ratios.real.square() + self._ratios.imag.square()
