@@ -118,9 +118,6 @@ class FourierDensity(Distribution):
         Raises:
             ValueError: the batch does not fit ``batch_shape``.
 
-        Example:
-            >>> FourierDensity(torch.tensor([1.0, 0.5])).expand((3,)).batch_shape
-            torch.Size([3])
         """
         new = self._get_checked_instance(FourierDensity, _instance)
         batch = sizes("batch_shape", batch_shape)
