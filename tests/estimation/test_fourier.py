@@ -10,7 +10,7 @@ from torch.distributions import kl_divergence
 
 from lemmata.estimation import FourierDensity, fourier_coefficients
 
-CHARTS = [dict(), dict(period=24.0), dict(loc=0.5, scale=2.0)]
+CHARTS = [{}, dict(period=24.0), dict(loc=0.5, scale=2.0)]
 charts = pytest.mark.parametrize("chart", CHARTS, ids=["interval", "circle", "line"])
 
 

@@ -114,6 +114,7 @@ def valued(draw):
 
 
 ZERO = dict(bounded=("a",))
+DRAWS = dict(one="a batch of another size draws other numbers", vmap="vmap refuses random numbers")
 VALUE = dict(bounded=("a",), takes=dict(value="nan"))
 TINY = dict(finite="of 1e-30 there are second derivatives of 1e60, and of 1e30 squares, beyond float32")
 ROWS = [
@@ -137,8 +138,8 @@ ROWS = [
     Row(prob, at(), stands_for="FourierDensity.prob", **VALUE),
     Row(cdf, at(), stands_for="FourierDensity.cdf", **VALUE),
     Row(icdf, at(0.1, 0.9), stands_for="FourierDensity.icdf", **VALUE),
-    Row(rsample, drawn, stands_for="FourierDensity.rsample", **ZERO),
-    Row(sample, drawn, stands_for="FourierDensity.sample", differentiable=False, **ZERO),
+    Row(rsample, drawn, stands_for="FourierDensity.rsample", no=DRAWS, **ZERO),
+    Row(sample, drawn, stands_for="FourierDensity.sample", differentiable=False, no=DRAWS, **ZERO),
     Row(entropy, three, stands_for="FourierDensity.entropy", **ZERO),
     Row(penalty, three, stands_for="FourierDensity.smoothness_penalty", **ZERO),
     Row(moments, three, stands_for="FourierDensity", case="moments", no=TINY, **ZERO),

@@ -30,7 +30,8 @@ def quantile(a: Tensor, ratios: Tensor, q: Tensor) -> Tensor:
         good = done | (step <= last / 2)
         last = torch.where(good, step, (high - low) / 2)
         t = torch.where(good, newton, (low + high) / 2)
-    return torch.where(q.isnan(), q, t)
+    lost = q.isnan() | ratios.real.isnan().any(-1) | a.real.isnan().any(-1)
+    return torch.where(lost, torch.nan, t)
 
 
 def _bracket(ratios: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,7 +39,7 @@ def _bracket(ratios: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     cells, batch = CELLS * (ratios.shape[-1] + 1), ratios.shape[:-1]
     ends = torch.linspace(-1, 1, cells + 1, dtype=q.dtype, device=q.device)
     table = distribution(ratios, split(ends.view(-1, *[1] * len(batch)).expand(-1, *batch)))
-    rows = q.reshape(-1, batch.numel()).T.contiguous()
-    columns = table.reshape(cells + 1, -1).T.contiguous()
+    rows = q.reshape(q.shape[: q.dim() - len(batch)].numel(), batch.numel()).T.contiguous()
+    columns = table.reshape(cells + 1, batch.numel()).T.contiguous()
     above = torch.searchsorted(columns, rows).clamp(1, cells).T.reshape(q.shape)
     return ends[above - 1], ends[above]
