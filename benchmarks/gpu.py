@@ -2,19 +2,17 @@
 
     python benchmarks/gpu.py [--json PATH] [--seconds N] [--only WORD] [--dry]
 
-Writes ``benchmarks/results/<device>/gpu.json``: what the tests of the kernels said, the bandwidth of a copy,
-and a record for each case: forward and backward, median and minimum over rounds in which the cases of a table
-take turns; the most memory that a step has beside its arguments; and where memory is the limit ``share``, the
-bytes that must be moved over the time and over the copy's bandwidth. A case that fails is a record with an
-``error``, and the rest go on. ``--dry`` runs all of it with tiny shapes on the CPU, in Triton's interpreter.
+Writes ``benchmarks/results/<device>/gpu.json``, in the form of ``report.py``: what the tests of the kernels
+said, the bandwidth of a copy, and a record for each case: forward and backward, median and minimum over
+rounds in which the cases of a table take turns; the most memory that a step has beside its arguments; and
+where memory is the limit ``bandwidth``, the bytes that must be moved over the time and over the copy's. A
+case that fails is in ``failed`` with its ``error``, and the rest go on. ``--dry`` runs all of it with tiny
+shapes on the CPU, in Triton's interpreter.
 """
 
 import argparse
 import itertools
-import json
-import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,13 +20,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import report
 import torch
 import torch.nn.functional as F
-from report import slug
 from torch import Tensor
 
 import lemmata.numerics.triton as kernels
@@ -335,27 +332,37 @@ def interleaved(table: Table) -> tuple[dict[str, list[float]], dict[str, int | N
     return times, peaks, errors
 
 
-def records(table: Table, bandwidth: float) -> Iterator[Record]:
+def records(table: Table, bandwidth: float) -> tuple[list[Record], list[Record]]:
+    """What was measured, in the form of report.py, and what failed; if the unit did, another case is it."""
     times, peaks, errors = interleaved(table)
-    about = {"operation": table.operation, "shape": list(table.shape), "dtype": table.dtype, **table.more}
+    about = {
+        "operation": table.operation,
+        "shape": list(table.shape),
+        "dtype": table.dtype,
+        "setting": "",
+        **table.more,
+    }
     medians = {name: statistics.median(taken) for name, taken in times.items() if taken}
-    for name in table.cases:
-        if name in errors:
-            yield {**about, "case": name, "error": errors[name]}
-            continue
-        median, unit = medians[name], medians.get(table.unit, math.nan)
-        yield {
+    unit = table.unit if table.unit in medians else next(iter(medians), "")
+    failed = [{**about, "case": name, "error": error} for name, error in errors.items()]
+    return [
+        {
             **about,
             "case": name,
             "median_ms": median,
             "min_ms": min(times[name]),
             "rounds": len(times[name]),
-            "unit": table.unit,
-            "ratio": None if math.isnan(unit) else median / unit,
-            "peak_bytes": peaks[name],
-            "moved_bytes": table.moved or None,
-            "share": table.moved / (1e-3 * median) / bandwidth if table.moved else None,
+            "ratio": median / medians[unit],
+            "unit": unit,
+            **memory(peaks[name]),
+            **({"bandwidth": table.moved / (1e-3 * median) / bandwidth} if table.moved else {}),
         }
+        for name, median in medians.items()
+    ], failed
+
+
+def memory(peak: int | None) -> Record:
+    return {} if peak is None else {"peak_mib": peak / 2**20}
 
 
 def kernel_tests() -> Record:
@@ -376,32 +383,29 @@ def kernel_tests() -> Record:
 
 
 def machine() -> Record:
-    return {
-        "device": "none: a dry run in Triton's interpreter" if DRY else torch.cuda.get_device_name(),
-        "cpu": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "cuda": torch.version.cuda,
-    }
+    device = "none: a dry run in Triton's interpreter" if DRY else torch.cuda.get_device_name()
+    triton = __import__("triton").__version__ if kernels.INSTALLED else None
+    return {**report.machine(), "device": device, "cuda": torch.version.cuda, "triton": triton}
 
 
-def target(found: list[Record]) -> Record:
-    """Whether the dense loss is as fast as was wanted."""
+def targets(found: list[Record]) -> list[Record]:
+    """Whether the dense loss is as fast as was wanted, if it was measured."""
     wanted = {"operation": "multilabel dense", "case": "lemmata", "dtype": "bfloat16"}
     wanted["shape"] = list(small(8192, 128256))  # type: ignore[assignment]
-    shares = [r.get("share") for r in found if all(r.get(key) == value for key, value in wanted.items())]
-    share = shares[0] if shares else None
-    met = None if DRY or share is None else share >= TARGET
-    return {**wanted, "what": "share of copy bandwidth", "least": TARGET, "value": share, "met": met}
+    shares = [r["bandwidth"] for r in found if all(r.get(key) == value for key, value in wanted.items())]
+    asked = {"setting": "", "what": "bandwidth", "over": "", "sense": "at least", "bound": TARGET}
+    return [
+        {**wanted, **asked, "value": share, "met": None if DRY else share >= TARGET} for share in shares[:1]
+    ]
 
 
 def shown(record: Record) -> str:
     what = f"  {record['case']:32}"
     if "error" in record:
         return f"{what}{record['error'][:70]}"
-    share = "" if record["share"] is None else f"{record['share']:7.2f} of copy"
-    peak = "" if record["peak_bytes"] is None else f"{record['peak_bytes'] / 2**20:10.0f} MiB"
-    ratio = "" if record["ratio"] is None else f"{record['ratio']:8.2f}x"
-    return f"{what}{record['median_ms']:10.3f} ms{ratio}{share}{peak}"
+    share = f"{record['bandwidth']:7.2f} of copy" if "bandwidth" in record else ""
+    peak = f"{record['peak_mib']:10.0f} MiB" if "peak_mib" in record else ""
+    return f"{what}{record['median_ms']:10.3f} ms{record['ratio']:8.2f}x{share}{peak}"
 
 
 def main() -> None:
@@ -424,7 +428,9 @@ def main() -> None:
     tests = None if options.only else kernel_tests()
     said = "not run" if tests is None else "passed" if tests["passed"] else tests["said"]
     print(f"tests: {said}", flush=True)
-    bandwidth, found = copy_bandwidth(), []
+    bandwidth = copy_bandwidth()
+    found: list[Record] = []
+    failed: list[Record] = []
     print(f"copy: {bandwidth / 1e12:.2f} TB/s", flush=True)
     for number, (make, arguments) in enumerate(TABLES, 1):
         passed = time.perf_counter() - start
@@ -432,36 +438,28 @@ def main() -> None:
         if options.only not in make.__name__:
             continue
         if passed > options.seconds:
-            found.append({**about, "case": "all", "error": f"time was up after {passed:.0f} s"})
+            failed.append({**about, "case": "all", "error": f"time was up after {passed:.0f} s"})
             continue
         print(f"[{number}/{len(TABLES)}, {passed:.0f} s] {make.__name__} {arguments}", flush=True)
         try:
-            made = list(records(make(*arguments), bandwidth))
+            made, lost = records(make(*arguments), bandwidth)
         except Exception as error:
-            made = [{**about, "case": "all", "error": f"{type(error).__name__}: {error}"[:500]}]
+            made, lost = [], [{**about, "case": "all", "error": f"{type(error).__name__}: {error}"[:500]}]
         found += made
-        print("\n".join(map(shown, made)), flush=True)
+        failed += lost
+        print("\n".join(map(shown, made + lost)), flush=True)
         if not DRY:
             torch.cuda.empty_cache()
     seconds = time.perf_counter() - start
-    write(options.json, seconds=seconds, copy_bytes_per_second=bandwidth, tests=tests, records=found)
+    more = {"seconds": seconds, "copy_bytes_per_second": bandwidth, "tests": tests, "dry": DRY}
+    write(options.json, records=found, targets=targets(found), failed=failed, **more)
 
 
 def write(path: Path | None, **rest: Any) -> None:
     if path is None and not DRY:
-        path = ROOT / "benchmarks" / "results" / slug(torch.cuda.get_device_name()) / "gpu.json"
-    said = {
-        "machine": machine(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "torch": torch.__version__,
-        "triton": __import__("triton").__version__ if kernels.INSTALLED else None,
-        "dry": DRY,
-        "targets": [target(rest["records"])],
-        **rest,
-    }
+        path = ROOT / "benchmarks" / "results" / report.slug(torch.cuda.get_device_name()) / "gpu.json"
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(said, indent=1) + "\n")
+        report.write(path, "gpu", machine(), **rest)
         print(f"written: {path}")
 
 

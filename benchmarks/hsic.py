@@ -63,9 +63,7 @@ def dense(x: Tensor, y: Tensor) -> float:
 def keops(x: Tensor, y: Tensor, together: bool) -> float:
     """Three reductions, or one of three numbers a pair."""
     lazy = peer("pykeops.torch").LazyTensor
-    k, l = (
-        (((lazy(v[:, None]) - lazy(v[None])) ** 2).sum(-1) * (-0.5 / WIDTH**2)).exp() for v in (x, y)
-    )
+    k, l = ((((lazy(v[:, None]) - lazy(v[None])) ** 2).sum(-1) * (-0.5 / WIDTH**2)).exp() for v in (x, y))
     if together:
         r, s, kl = k.concat(l).concat(k * l).sum(1).double().unbind(1)
     else:

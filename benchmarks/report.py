@@ -72,16 +72,16 @@ def slug(name: str) -> str:
     return re.sub(r"\W+", "-", re.sub(r"\(\w+\)|processor", "", name.lower())).strip("-")
 
 
-def write(path: Path, name: str, **lists: list[Record]) -> None:
+def write(path: Path, name: str, where: Record | None = None, **rest: Any) -> None:
     """The one form of the files in results/; numbers have four digits, which is more than a time has."""
     found = {
         "name": name,
         "date": datetime.date.today().isoformat(),
         "torch": torch.__version__,
         "threads": 1,
-        "machine": machine(),
+        "machine": where or machine(),
         "missing": sorted(MISSING),
-        **{key: [short(record) for record in list_] for key, list_ in lists.items()},
+        **{key: list(map(short, value)) if type(value) is list else value for key, value in rest.items()},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(lines(found))

@@ -1,6 +1,5 @@
 """How kernels are tested without a GPU: run by Triton's interpreter, and compiled for one that is not there.
 
-The tests of kernels stand in ``tests/<part>/<chapter>_kernels.py``, which pytest does not take for tests.
 The tests of kernels stand in ``tests/<part>/<chapter>_kernels.py``, whose name pytest does not look for.
 On a machine with a GPU ``pytest tests/*/*_kernels.py`` runs them on it.
 """

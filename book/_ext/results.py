@@ -122,14 +122,16 @@ def verdict(target: Record) -> str:
 
 
 def processor(found: Record) -> str:
-    """Its name in short: of ``Intel(R) Xeon(R) Processor, family 6`` it is ``Intel Xeon``."""
-    return re.sub(r"\(\w+\)|,.*| Processor\b", "", found["machine"]["cpu"]).strip()
+    """Its name in short: of ``Intel(R) Xeon(R) Processor, family 6`` it is ``Intel Xeon``; or the GPU's."""
+    at = found["machine"]
+    return re.sub(r"\(\w+\)|,.*| Processor\b", "", at.get("device") or at["cpu"]).strip()
 
 
 def machine(found: Record) -> str:
     """What the times depend on, in a line."""
     at = found["machine"]
+    device = f"{at['device']}, " if "device" in at else ""
     return (
-        f"{at['cpu']} ({at['cores']} cores, {at['simd']}), BLAS {at['blas']}, {at['system']}, "
+        f"{device}{at['cpu']} ({at['cores']} cores, {at['simd']}), BLAS {at['blas']}, {at['system']}, "
         f"PyTorch {found['torch']}, Python {at['python']}, threads: {found['threads']}"
     )

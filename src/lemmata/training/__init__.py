@@ -6,5 +6,8 @@ gradient.
 """
 
 from lemmata import _parts
+from lemmata.training._dropout import *
+from lemmata.training._dynamics import *
+from lemmata.training._masks import *
 
 _parts.publish(__name__)
