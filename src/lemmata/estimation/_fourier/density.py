@@ -9,13 +9,12 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from lemmata import _arguments as check
-from lemmata import _torch
 from lemmata.estimation._fourier.charts import Chart, Circle, Interval, Line
 from lemmata.estimation._fourier.coefficients import ratios_of, unit, waves, wide
 from lemmata.estimation._fourier.logarithm import entropy
-from lemmata.estimation._fourier.moments import line_moments, log_jacobian, moments
-from lemmata.estimation._fourier.parameters import batch_of, complex_of, finite, fits, like, sizes
-from lemmata.estimation._fourier.quantile import quantile
+from lemmata.estimation._fourier.moments import first, line_moments, log_jacobian, moments
+from lemmata.estimation._fourier.parameters import complex_of, computed, finite, in_one_batch, larger, sizes, within
+from lemmata.estimation._fourier.quantile import differentiable, quantile
 from lemmata.estimation._fourier.series import distribution, polynomial
 
 __all__ = ["FourierDensity"]
@@ -82,15 +81,9 @@ class FourierDensity(Distribution):
             raise ValueError(f"period must be None beside loc or scale, got {period}")
         self.a, self.loc, self.scale = a, None, None
         if line:
-            self._lay_out(like(a, "loc", loc, 0.0), like(a, "scale", scale, 1.0))
+            self.a, self.loc, self.scale = in_one_batch(a, loc, scale)
         self._settle()
         super().__init__(self.a.shape[:-1], validate_args=validate_args)
-
-    def _lay_out(self, loc: Tensor, scale: Tensor) -> None:
-        """On the line, all parameters in one batch."""
-        batch = batch_of(self.a.shape[:-1], loc.shape, scale.shape)
-        self.a = self.a.expand(*batch, self.a.shape[-1])
-        self.loc, self.scale = loc.expand(batch), scale.expand(batch)
 
     def _settle(self) -> None:
         self._unit = unit("a", wide(self.a))
@@ -118,13 +111,13 @@ class FourierDensity(Distribution):
         Raises:
             ValueError: the batch does not fit ``batch_shape``.
 
+        Example:
+            >>> FourierDensity(torch.tensor([1.0, 0.5])).expand((3,)).entropy().shape
+            torch.Size([3])
         """
         new = self._get_checked_instance(FourierDensity, _instance)
-        batch = sizes("batch_shape", batch_shape)
-        if not fits(self.batch_shape, batch):
-            old = tuple(self.batch_shape)
-            raise ValueError(f"batch_shape must be one that {old} expands to, got {batch}")
-        new.a, new.loc, new.scale, new.period = self.a, None, None, self.period
+        batch = larger(self.batch_shape, batch_shape)
+        new.loc, new.scale, new.period = None, None, self.period
         new.a = self.a.expand(*batch, self.a.shape[-1])
         if self.loc is not None and self.scale is not None:
             new.loc, new.scale = self.loc.expand(batch), self.scale.expand(batch)
@@ -145,7 +138,8 @@ class FourierDensity(Distribution):
     def log_prob(self, value: float | Tensor) -> Tensor:
         r"""Logarithm of the density, by that of \|F\|: with all its digits where it is small.
 
-        Near a simple zero of F at an end or at 0 it keeps them all; at a multiple one a difference is left.
+        Near a simple zero of F at an end or at 0 it keeps them all. At the distance d from one of order m > 1
+        the relative error of the density is some eps / d^(m - 1); where nothing is left this is -inf.
 
         Implements :prf:ref:`fourier-tails`.
 
@@ -158,6 +152,10 @@ class FourierDensity(Distribution):
         Raises:
             TypeError: ``value`` is neither.
             ValueError: with validation, it is outside of the support.
+
+        Example:
+            >>> FourierDensity(torch.tensor([1.0, 1.0])).log_prob(torch.tensor([0.5, 1.0]))
+            tensor([-0.6931,    -inf])
         """
         value, x = self._given(value)
         place = self._chart(x.dtype).place(x)
@@ -180,9 +178,13 @@ class FourierDensity(Distribution):
 
         Implements :prf:ref:`fourier-distribution`. Arguments, result and errors as those of :meth:`log_prob`,
         but values outside of the support are 0 or 1, and never refused.
+
+        Example:
+            >>> FourierDensity(torch.tensor([1.0, 0.5]), period=24).cdf(torch.tensor(6.0))  # before six
+            tensor(0.8773)
         """
         value = check.real("value", value)
-        return self._distribution(value.to(self._computed(value))).to(value.dtype)
+        return self._distribution(value.to(computed(value, self.a))).to(value.dtype)
 
     def icdf(self, value: float | Tensor) -> Tensor:
         """Quantiles, by bisection and Newton's method; with derivatives by the value and all parameters.
@@ -201,23 +203,22 @@ class FourierDensity(Distribution):
         Raises:
             TypeError: ``value`` is neither.
             ValueError: with validation, it is outside of [0, 1].
+
+        Example:
+            >>> FourierDensity(torch.tensor([1.0, 0.5])).icdf(torch.tensor([0.1, 0.5, 0.9]))
+            tensor([-0.5483,  0.0000,  0.5483])
         """
         value = check.real("value", value)
         if self._validate_args:
             check.probability("value", value)
-        return self._quantile(value.to(self._computed(value))).to(value.dtype)
+        return self._quantile(value.to(computed(value, self.a))).to(value.dtype)
 
     def _given(self, value: float | Tensor) -> tuple[Tensor, Tensor]:
         """The value as a tensor, and in the type that is computed in."""
         value = check.real("value", value)
-        if self._validate_args and value.numel() and _torch.readable(value):
-            low, high = (-1, 1) if self.period is None and self.loc is None else (-math.inf, math.inf)
-            if not ((value >= low) & (value <= high)).all():
-                raise ValueError(f"value must be in [{low}, {high}], got {value}")
-        return value, value.to(self._computed(value))
-
-    def _computed(self, value: Tensor) -> torch.dtype:
-        return torch.promote_types(torch.promote_types(value.dtype, self._dtype), torch.float32)
+        if self._validate_args:
+            within("value", value, 1 if self.period is None and self.loc is None else math.inf)
+        return value, value.to(computed(value, self.a))
 
     def _density(self, x: Tensor) -> Tensor:
         place = self._chart(x.dtype).place(x)
@@ -235,12 +236,7 @@ class FourierDensity(Distribution):
         with torch.no_grad():
             x = self._chart(q.dtype).value(quantile(a, ratios, q.detach().expand(shape)))
             steep = (self._density(x) > torch.finfo(q.dtype).tiny) & x.isfinite()
-        moved = torch.where(steep, x, 0.0)
-        for _ in range(2):  # each doubles the number of right derivatives, and adds 0
-            gap = self._distribution(moved) - q
-            slope = torch.where(steep, self._density(moved), 1.0)
-            moved = moved - torch.where(steep, (gap - gap.detach()) / slope, 0.0)
-        return torch.where(steep, moved, x)
+        return differentiable(x, q, steep, self._distribution, self._density)
 
     # ------------------------------------------------------------------- random numbers
 
@@ -283,7 +279,7 @@ class FourierDensity(Distribution):
         Implements :prf:ref:`fourier-moments`.
         """
         if self.period is not None:
-            return (-self._first().angle() * (self.period / (2 * math.pi))).to(self._dtype)
+            return (-first(self._ratios).angle() * (self.period / (2 * math.pi))).to(self._dtype)
         return self._moments()[0].to(self._dtype)
 
     @property
@@ -293,11 +289,8 @@ class FourierDensity(Distribution):
         Implements :prf:ref:`fourier-moments`.
         """
         if self.period is not None:
-            return (1 - self._first().abs()).to(self._dtype)
+            return (1 - first(self._ratios).abs()).to(self._dtype)
         return self._moments()[1].to(self._dtype)
-
-    def _first(self) -> Tensor:
-        return torch.nn.functional.pad(self._ratios, (0, 1))[..., 0]
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         ratios = self._ratios.to(torch.complex128)
@@ -342,6 +335,10 @@ class FourierDensity(Distribution):
 
         Returns:
             The shape of the batch, in the dtype of ``a``.
+
+        Example:
+            >>> FourierDensity(torch.tensor([1.0, 0.5])).smoothness_penalty()  # 4 pi^2 / 25
+            tensor(1.5791)
         """
         n = torch.arange(1, self._ratios.shape[-1] + 1, device=self.a.device, dtype=self._ratios.real.dtype)
         size = self._ratios.real.square() + self._ratios.imag.square()

@@ -8,7 +8,12 @@ from torch import Tensor
 from lemmata.estimation._fourier.charts import log_sum
 from lemmata.estimation._fourier.series import average
 
-__all__ = ["line_moments", "log_jacobian", "moments"]
+__all__ = ["first", "line_moments", "log_jacobian", "moments"]
+
+
+def first(ratios: Tensor) -> Tensor:
+    """c_1 / c_0, which is 0 where there is no wave."""
+    return torch.nn.functional.pad(ratios, (0, 1))[..., 0]
 
 
 def moments(ratios: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,13 +7,19 @@ import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
+from lemmata import _torch
 from lemmata.estimation._fourier.coefficients import COMPLEX
 
-__all__ = ["batch_of", "complex_of", "finite", "fits", "like", "same", "sizes"]
+__all__ = ["complex_of", "computed", "finite", "in_one_batch", "larger", "same", "sizes", "within"]
 
 
 def complex_of(dtype: torch.dtype) -> torch.dtype:
     return COMPLEX[0] if dtype == torch.float64 else COMPLEX[1]
+
+
+def computed(value: Tensor, a: Tensor) -> torch.dtype:
+    """What a density of coefficients a is computed in at a value."""
+    return torch.promote_types(torch.promote_types(value.dtype, a.real.dtype), torch.float32)
 
 
 def finite(name: str, value: float) -> float:
@@ -23,7 +29,7 @@ def finite(name: str, value: float) -> float:
     return size
 
 
-def like(a: Tensor, name: str, value: float | Tensor | None, otherwise: float) -> Tensor:
+def _like(a: Tensor, name: str, value: float | Tensor | None, otherwise: float) -> Tensor:
     """A parameter of the line as a tensor, a number of float64 on the device of a."""
     if isinstance(value, Tensor):
         check.floating(name, value)
@@ -39,12 +45,17 @@ def same(one: Tensor | None, other: Tensor | None) -> bool:
     return one is other or (one is not None and other is not None and bool((one == other).all()))
 
 
-def batch_of(*shapes: Sequence[int]) -> torch.Size:
+def in_one_batch(
+    a: Tensor, loc: float | Tensor | None, scale: float | Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Coefficients and the parameters of the line, 0 and 1 where they are None, in one batch."""
+    place, unit = _like(a, "loc", loc, 0.0), _like(a, "scale", scale, 1.0)
     try:
-        return torch.broadcast_shapes(*shapes)
+        batch = torch.broadcast_shapes(a.shape[:-1], place.shape, unit.shape)
     except RuntimeError:
-        named = ", ".join(map(str, map(tuple, shapes)))
+        named = ", ".join(map(str, map(tuple, (a.shape[:-1], place.shape, unit.shape))))
         raise ValueError(f"a, loc and scale must have batches that broadcast, got {named}") from None
+    return a.expand(*batch, a.shape[-1]), place.expand(batch), unit.expand(batch)
 
 
 def sizes(name: str, value: Sequence[int]) -> tuple[int, ...]:
@@ -53,6 +64,16 @@ def sizes(name: str, value: Sequence[int]) -> tuple[int, ...]:
     return tuple(check.at_least(name, size) for size in value)
 
 
-def fits(old: Sequence[int], new: Sequence[int]) -> bool:
+def larger(old: Sequence[int], batch_shape: Sequence[int]) -> tuple[int, ...]:
+    """The batch shape that is asked for, which the old one must expand to."""
+    new = sizes("batch_shape", batch_shape)
     pairs = zip(reversed(old), reversed(new), strict=False)
-    return len(old) <= len(new) and all(one in (1, other) for one, other in pairs)
+    if len(old) > len(new) or not all(one in (1, other) for one, other in pairs):
+        raise ValueError(f"batch_shape must be one that {tuple(old)} expands to, got {new}")
+    return new
+
+
+def within(name: str, value: Tensor, bound: float) -> None:
+    """Raise unless all values lie in [-bound, bound], where that can be read."""
+    if _torch.readable(value) and not ((value >= -bound) & (value <= bound)).all():
+        raise ValueError(f"{name} must be in [{-bound}, {bound}], got {value}")

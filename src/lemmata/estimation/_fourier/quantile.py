@@ -1,12 +1,14 @@
 """Where a distribution function of [-1, 1] takes a value."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from lemmata import _torch
 from lemmata.estimation._fourier.series import distribution, polynomial, split
 
-__all__ = ["quantile"]
+__all__ = ["differentiable", "quantile"]
 
 STEPS = 60  # halvings of a bracket, if Newton's steps never help
 CELLS = 8  # of the table for each wave
@@ -43,3 +45,19 @@ def _bracket(ratios: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     columns = table.reshape(cells + 1, batch.numel()).T.contiguous()
     above = torch.searchsorted(columns, rows).clamp(1, cells).T.reshape(q.shape)
     return ends[above - 1], ends[above]
+
+
+def differentiable(
+    x: Tensor,
+    q: Tensor,
+    steep: Tensor,
+    distribution: Callable[[Tensor], Tensor],
+    density: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """The quantile x of q with derivatives by q and all parameters, where the density is not 0."""
+    moved = torch.where(steep, x, 0.0)
+    for _ in range(2):  # each step of Newton's doubles the number of right derivatives, and adds 0
+        gap = distribution(moved) - q
+        slope = torch.where(steep, density(moved), 1.0)
+        moved = moved - torch.where(steep, (gap - gap.detach()) / slope, 0.0)
+    return torch.where(steep, moved, x)
