@@ -104,7 +104,12 @@ def test_quantiles_at_the_ends():
     assert torch.allclose(
         d.icdf(column([0.0, 1.0])), column([-1.0, 1.0]), atol=1e-4
     )  # the density is 0 there
-    assert FourierDensity(column([1.0, 0.5]), 0.0, 1.0).icdf(0.0).item() < -17
+    on_line = FourierDensity(column([1.0, 0.5]), 0.0, 1.0)
+    for dtype in (F64, torch.float32):
+        ends = torch.tensor([0.0, 1.0], dtype=dtype)
+        assert on_line.icdf(ends).tolist() == [-INF, INF]
+        assert FourierDensity(torch.tensor([1.0, 0.5]), 0.0, 1.0).icdf(ends).tolist() == [-INF, INF]
+    assert on_line.icdf(1e-6).item() == pytest.approx(-6.103033823087825, rel=1e-14)  # mpmath
 
 
 def test_draws_have_the_distribution():
@@ -158,6 +163,19 @@ def test_divergence_agrees_with_a_sum(chart):
     assert kl_divergence(p, q).item() == pytest.approx(summed.item(), abs=1e-8)
 
 
+def test_divergence_where_nobody_can_look():
+    """NaN where the lines differ, under vmap."""
+    p, q, loc = random(2, 4), random(2, 4, seed=1), column([0.0, 1.0])
+
+    def divergence(a, b, loc):
+        one = FourierDensity(a, loc, 1.0, validate_args=False)
+        return kl_divergence(one, FourierDensity(b, 0.0, 1.0, validate_args=False))
+
+    found = torch.vmap(divergence)(p, q, loc)
+    assert found[0].item() == pytest.approx(kl_divergence(*map(FourierDensity, (p, q)))[0].item())
+    assert found[1].isnan()
+
+
 def test_tails_have_all_digits():
     """fourier-tails: far out, and at a zero at the end."""
     for wave, slope in (([1.0, 0.5], -2), ([1.0, 1.0], -6)):
@@ -170,6 +188,68 @@ def test_tails_have_all_digits():
         exact = mp.log(f / total * mp.sech(20) ** 2)
     found = FourierDensity(column([1.0, 1.0]), 0.0, 1.0).log_prob(20.0).item()
     assert found == pytest.approx(float(exact), rel=1e-15)
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.7, 2.5])
+def test_a_zero_at_the_end_keeps_its_digits(phase):
+    """Whatever the phase of a: what is 0 at the end is added first, before what moves from there."""
+    turn = torch.polar(column(1.0), column(phase))
+    y = column([2.0, 6.0, 10.0, 16.0, 20.0])
+    for wave, order in (([1.0, 1.0], 1), ([1.0, 2.0, 1.0], 2)):
+        a = column(wave) * turn
+        with mp.workdps(80):
+            for at, found in zip(y, FourierDensity(a, 0.0, 1.0).log_prob(y), strict=True):
+                f, total = precise(column(wave).to(a.dtype), mp.tanh(at.item()))
+                exact = float(mp.log(f / total * mp.sech(at.item()) ** 2))
+                lost = 2**-50 / (2 * math.exp(-2 * at.item())) ** (order - 1)
+                assert lost > 1 or found.item() == pytest.approx(exact, rel=1e-14, abs=4 * lost)
+
+
+def test_nothing_lies_at_infinity():
+    d = FourierDensity(column([1.0, 0.5]), 0.0, 1.0, validate_args=False)
+    far = column([INF, -INF, 1e300])
+    assert d.log_prob(far)[:2].tolist() == [-INF, -INF]
+    assert d.prob(far).tolist() == [0, 0, 0]
+    assert d.cdf(far).tolist() == [1, 0, 1]
+    assert d.log_prob(far)[2].item() == pytest.approx(-2e300)
+
+
+@pytest.mark.parametrize("degree", [1, 12, 50])
+def test_mean_and_entropy_on_the_line(degree):
+    """fourier-line: mean and entropy by the integrals of sine and cosine, in mpmath."""
+    a = random(degree + 1, seed=degree)
+    d = FourierDensity(a, 0.5, 2.0)
+    c = fourier_coefficients(a)
+    c = (c / c[0])[1:]
+    n = torch.arange(1, degree + 1, dtype=F64)
+    sign = 1 - 2 * (n % 2)
+    si = column([float(mp.si(2 * mp.pi * k)) for k in range(1, degree + 1)])
+    cin = column(
+        [float(mp.euler + mp.log(2 * mp.pi * k) - mp.ci(2 * mp.pi * k)) for k in range(1, degree + 1)]
+    )
+    mean = 0.5 + 2 * (c.imag * sign * cin / (math.pi * n)).sum()
+    logs = 2 * math.log(2) - 2 - 2 * (c.real * sign * si / (math.pi * n)).sum()
+    assert torch.allclose(d.mean, mean, rtol=1e-13, atol=1e-13)
+    assert torch.allclose(d.entropy(), FourierDensity(a).entropy() + math.log(2) - logs, atol=1e-13)
+
+
+def test_entropy_of_many_polynomials():
+    """fourier-entropy: degree up to 50, zeros on the circle, narrow types, in a batch."""
+    generator, size = seeded(2), 2**18
+    rows = torch.randn(6, 51, dtype=torch.complex128, generator=generator)
+    angles = 2 * math.pi * torch.rand(6, 2, dtype=F64, generator=generator)
+    for angle in (*angles.T, angles[:, 0]):  # each row with three zeros on the circle, two in one place
+        rows = torch.nn.functional.pad(rows[:, :-1], (1, 0)) - torch.polar(
+            torch.ones_like(angle), angle
+        ).unsqueeze(-1) * torch.nn.functional.pad(rows[:, :-1], (0, 1))
+    half = torch.polar(torch.ones(51, dtype=F64), math.pi / size * torch.arange(51, dtype=F64))
+    for a in (rows, rows.real, rows.real.float(), rows.real.bfloat16()):
+        wide = a.to(torch.complex128)
+        f = torch.fft.fft(wide * half, n=size).abs().square()
+        p = f / (2 * wide.abs().square().sum(-1, keepdim=True))
+        exact = -2 * torch.special.xlogy(p, p).mean(-1)
+        eps = torch.finfo(a.dtype).eps
+        assert torch.allclose(FourierDensity(a).entropy().double(), exact, rtol=eps, atol=1e-12)
 
 
 def test_second_derivative_on_the_line():
@@ -243,6 +323,12 @@ def test_what_is_refused():
             FourierDensity(one, period=period)
     with pytest.raises(ValueError, match="scale must be positive"):
         FourierDensity(one, 0.0, column([1.0, -1.0]))
+    with pytest.raises(ValueError, match="scale must be finite"):
+        FourierDensity(one, 0.0, INF)
+    with pytest.raises(ValueError, match="loc must be finite"):
+        FourierDensity(one, column([0.0, -INF]))
+    with pytest.raises(ValueError, match="p and q must have batches"):
+        kl_divergence(FourierDensity(torch.ones(3, 2)), FourierDensity(torch.ones(2, 2)))
     with pytest.raises(TypeError, match="loc must be a number"):
         FourierDensity(one, "0")
     with pytest.raises(ValueError, match="batches that broadcast"):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lemmata.estimation._fourier.series import Point, split
 
-__all__ = ["Chart", "Circle", "Interval", "Line", "log_sum"]
+__all__ = ["Chart", "Circle", "Interval", "Line", "log_slope"]
 
 
 class Place(NamedTuple):
@@ -63,16 +63,16 @@ class Line:
         base = (at.sign() * (at.abs() > 0.55)).nan_to_num()  # tanh 0.55 is one half
         # beyond: the distance from the end, which tanh rounds away
         offset = torch.where(base == 0, u.tanh(), -2 * base * (-2 * base * u).sigmoid())
-        slope = 2 * (math.log(2) - log_sum(u)) - self.scale.log()
+        slope = log_slope(u) - self.scale.log()
         return Place(Point(base, offset), slope, torch.zeros_like(u, dtype=torch.bool))
 
     def value(self, t: Tensor) -> Tensor:
         return self.loc + self.scale * t.atanh()
 
 
-def log_sum(u: Tensor) -> Tensor:
-    """log(e^u + e^-u) with two derivatives everywhere: torch's logaddexp has none of second order far out."""
-    return torch.nn.functional.softplus(2 * u, threshold=40) - u
+def log_slope(u: Tensor) -> Tensor:
+    """log(1 - tanh² u), with two derivatives everywhere, which torch's logaddexp has not (pytorch#196704)."""
+    return 2 * math.log(2) + torch.nn.functional.logsigmoid(2 * u) + torch.nn.functional.logsigmoid(-2 * u)
 
 
 Chart = Interval | Circle | Line

@@ -13,7 +13,7 @@ from lemmata.estimation._fourier.charts import Chart, Circle, Interval, Line
 from lemmata.estimation._fourier.coefficients import ratios_of, unit, waves, wide
 from lemmata.estimation._fourier.logarithm import entropy
 from lemmata.estimation._fourier.moments import first, line_moments, log_jacobian, moments
-from lemmata.estimation._fourier.parameters import complex_of, computed, finite, in_one_batch, larger, sizes, within
+from lemmata.estimation._fourier.parameters import complex_of, computed, larger, on_line, sizes, turn, within
 from lemmata.estimation._fourier.quantile import differentiable, quantile
 from lemmata.estimation._fourier.series import distribution, polynomial
 
@@ -47,8 +47,8 @@ class FourierDensity(Distribution):
 
     Raises:
         TypeError: an argument is of none of these types.
-        ValueError: a row of ``a`` is 0, ``scale`` or ``period`` is not positive and finite, shapes do
-            not fit, or there is a period beside ``loc`` or ``scale``.
+        ValueError: a row of ``a`` is 0, ``scale`` or ``period`` is not positive, one of them or ``loc`` is
+            infinite, shapes do not fit, or there is a period beside ``loc`` or ``scale``.
 
     Example:
         >>> d = FourierDensity(torch.tensor([1.0, 0.5]))
@@ -76,12 +76,10 @@ class FourierDensity(Distribution):
     ) -> None:
         waves("a", a)
         line = loc is not None or scale is not None
-        self.period = None if period is None else finite("period", period)
-        if line and period is not None:
-            raise ValueError(f"period must be None beside loc or scale, got {period}")
+        self.period = turn(period, line)
         self.a, self.loc, self.scale = a, None, None
         if line:
-            self.a, self.loc, self.scale = in_one_batch(a, loc, scale)
+            self.a, self.loc, self.scale = on_line(a, loc, scale)
         self._settle()
         super().__init__(self.a.shape[:-1], validate_args=validate_args)
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from lemmata.estimation._fourier.charts import log_sum
+from lemmata.estimation._fourier.charts import log_slope
 from lemmata.estimation._fourier.series import average
 
 __all__ = ["first", "line_moments", "log_jacobian", "moments"]
@@ -38,7 +38,7 @@ def line_moments(ratios: Tensor) -> tuple[Tensor, Tensor]:
 def log_jacobian(ratios: Tensor) -> Tensor:
     """The mean of log(1 - t²)."""
     u, weights, cosines, _ = _waves_over_the_line(ratios)
-    logs = 2 * (math.log(2) - log_sum(u))
+    logs = log_slope(u)
     return average(
         ratios, 4 * math.log(2) - 4, (cosines * (logs * weights)).sum(-1), torch.zeros_like(ratios.real)
     )

@@ -10,7 +10,7 @@ from lemmata import _arguments as check
 from lemmata import _torch
 from lemmata.estimation._fourier.coefficients import COMPLEX
 
-__all__ = ["complex_of", "computed", "finite", "in_one_batch", "larger", "same", "sizes", "within"]
+__all__ = ["complex_of", "computed", "fit", "larger", "on_line", "sizes", "turn", "within"]
 
 
 def complex_of(dtype: torch.dtype) -> torch.dtype:
@@ -22,39 +22,46 @@ def computed(value: Tensor, a: Tensor) -> torch.dtype:
     return torch.promote_types(torch.promote_types(value.dtype, a.real.dtype), torch.float32)
 
 
-def finite(name: str, value: float) -> float:
-    size = check.positive(name, value)
+def turn(period: float | None, line: bool) -> float | None:
+    """The length of the circle, if it is one."""
+    if period is None:
+        return None
+    size = check.positive("period", period)
     if math.isinf(size):
-        raise ValueError(f"{name} must be finite, got {value}")
+        raise ValueError(f"period must be finite, got {period}")
+    if line:
+        raise ValueError(f"period must be None beside loc or scale, got {period}")
     return size
 
 
 def _like(a: Tensor, name: str, value: float | Tensor | None, otherwise: float) -> Tensor:
     """A parameter of the line as a tensor, a number of float64 on the device of a."""
-    if isinstance(value, Tensor):
-        check.floating(name, value)
-    else:
-        value = otherwise if value is None else check.number(name, value)
+    if not isinstance(value, Tensor):
+        number = otherwise if value is None else check.number(name, value)
+        value = torch.full((), number, dtype=torch.float64, device=a.device)
+    check.floating(name, value)
     if name == "scale":
-        value = check.scale(name, value)
-    return value if isinstance(value, Tensor) else torch.full((), value, dtype=torch.float64, device=a.device)
+        check.scale(name, value)
+    if _torch.readable(value) and value.isinf().any():
+        raise ValueError(f"{name} must be finite, got {value}")
+    return value
 
 
-def same(one: Tensor | None, other: Tensor | None) -> bool:
-    """Whether two parameters are equal, or both None."""
-    return one is other or (one is not None and other is not None and bool((one == other).all()))
+def fit(name: str, *shapes: Sequence[int]) -> torch.Size:
+    """The batch of all."""
+    try:
+        return torch.broadcast_shapes(*shapes)
+    except RuntimeError:
+        named = ", ".join(map(str, map(tuple, shapes)))
+        raise ValueError(f"{name} must have batches that broadcast, got {named}") from None
 
 
-def in_one_batch(
+def on_line(
     a: Tensor, loc: float | Tensor | None, scale: float | Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Coefficients and the parameters of the line, 0 and 1 where they are None, in one batch."""
     place, unit = _like(a, "loc", loc, 0.0), _like(a, "scale", scale, 1.0)
-    try:
-        batch = torch.broadcast_shapes(a.shape[:-1], place.shape, unit.shape)
-    except RuntimeError:
-        named = ", ".join(map(str, map(tuple, (a.shape[:-1], place.shape, unit.shape))))
-        raise ValueError(f"a, loc and scale must have batches that broadcast, got {named}") from None
+    batch = fit("a, loc and scale", a.shape[:-1], place.shape, unit.shape)
     return a.expand(*batch, a.shape[-1]), place.expand(batch), unit.expand(batch)
 
 

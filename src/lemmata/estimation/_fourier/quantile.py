@@ -32,6 +32,7 @@ def quantile(a: Tensor, ratios: Tensor, q: Tensor) -> Tensor:
         good = done | (step <= last / 2)
         last = torch.where(good, step, (high - low) / 2)
         t = torch.where(good, newton, (low + high) / 2)
+    t = torch.where((q <= 0) | (q >= 1), torch.where(q <= 0, -1.0, 1.0).to(t.dtype), t)  # also on the line
     lost = q.isnan() | ratios.real.isnan().any(-1) | a.real.isnan().any(-1)
     return torch.where(lost, torch.nan, t)
 

@@ -36,17 +36,15 @@ def polynomial(a: Tensor, at: Point) -> tuple[Tensor, Tensor]:
     even = torch.arange(a.shape[-1], device=a.device) % 2 == 0
     zero = torch.zeros_like(a.real)
     parts = [torch.where(here, part, zero) for here in (even, ~even) for part in (a.real, a.imag)]
-    real, imag = _moved(torch.stack(parts, -1), at.offset, 0)
+    weights = torch.stack(parts, -1)
+    minus, sine = _waves(at.offset, a.shape[-1], 0)
+    with no_autocast(weights):
+        there, real, imag = weights.sum(-2), _times(minus, weights), _times(sine, weights)
     sign = torch.where(at.base == 0, 1.0, -1.0).to(real.dtype)
     (p, q, r, s), (t, u, v, w) = real.unbind(-1), imag.unbind(-1)
-    return p - u + sign * (r - w), q + t + sign * (s + v)
-
-
-def _moved(weights: Tensor, offset: Tensor, first: int) -> tuple[Tensor, Tensor]:
-    """Sums over k of weights_k cos(πkd) and weights_k sin(πkd), for the columns of weights."""
-    minus, sine = _waves(offset, weights.shape[-2], first)
-    with no_autocast(weights):
-        return weights.sum(-2) + _times(minus, weights), _times(sine, weights)
+    even_re, even_im, odd_re, odd_im = there.unbind(-1)  # first what is 0 at a zero of F, then what moves
+    moved_re, moved_im = p - u + sign * (r - w), q + t + sign * (s + v)
+    return (even_re + sign * odd_re) + moved_re, (even_im + sign * odd_im) + moved_im
 
 
 def _waves(offset: Tensor, size: int, first: int) -> tuple[Tensor, Tensor]:
