@@ -248,7 +248,7 @@ class FourierDensity(Distribution):
             generator: decides all random numbers; torch's distributions take none.
 
         Returns:
-            (*sample_shape, *batch_shape), in the dtype of ``a``.
+            ``(*sample_shape, *batch_shape)``, in the dtype of ``a``.
 
         Raises:
             TypeError, ValueError: ``sample_shape`` is no shape, ``generator`` no generator.
