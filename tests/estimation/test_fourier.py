@@ -91,6 +91,17 @@ def test_shift_moves_to_the_left():
     assert torch.allclose(one, other, rtol=1e-12)
 
 
+def test_where_the_circle_closes():
+    """Value and slope are those of the other side, whatever the turn."""
+    d = FourierDensity(random(4), period=24)
+    x = column([12.0, -12.0, 36.0, 12.0 + 2**-40, -(12.0 + 2**-40)]).requires_grad_()
+    values = d.log_prob(x)
+    (slopes,) = torch.autograd.grad(values.sum(), x)
+    assert slopes[0].abs() > 0.01
+    assert torch.allclose(values, values[0], rtol=1e-10)
+    assert torch.allclose(slopes, slopes[0], rtol=1e-9)
+
+
 @charts
 def test_quantiles_invert_the_distribution(chart):
     d = FourierDensity(random(3, 9), **chart)
