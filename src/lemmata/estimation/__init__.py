@@ -9,6 +9,7 @@ batches, then for the question whether two things depend on each other.
 from lemmata import _parts
 from lemmata.estimation._bias import *
 from lemmata.estimation._density import *
+from lemmata.estimation._fourier import *
 from lemmata.estimation._hsic import *
 
 _parts.publish(__name__)
