@@ -274,7 +274,7 @@ class FourierDensity(Distribution):
     def mean(self) -> Tensor:
         """The mean; on the circle the mean direction (of no meaning where the first wave is missing).
 
-        Implements :prf:ref:`fourier-moments`.
+        Implements :prf:ref:`fourier-moments`, :prf:ref:`fourier-line`.
         """
         if self.period is not None:
             return (-first(self._ratios).angle() * (self.period / (2 * math.pi))).to(self._dtype)
@@ -307,7 +307,7 @@ class FourierDensity(Distribution):
         coefficients of :math:`\log|F|^2`, both from its roots. Computed in float64. A second derivative
         needs distinct roots, none of them on the circle.
 
-        Implements :prf:ref:`fourier-entropy`.
+        Implements :prf:ref:`fourier-entropy`, :prf:ref:`fourier-line`.
 
         Returns:
             The shape of the batch, in the dtype of ``a``.
