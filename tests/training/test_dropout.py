@@ -343,6 +343,15 @@ def test_dropped_columns_are_never_read():
     assert slope.isfinite().all()
 
 
+def test_negative_weights_are_refused_where_they_are_read():
+    scores = column([1.0, -2.0, 0.5])
+    with pytest.raises(ValueError, match="attn must not be negative, got -2"):
+        mask_columns(scores, torch.tensor([True, True, False]))
+    assert mask_columns(scores, torch.tensor([True, False, True])).tolist() == pytest.approx(
+        [2 / 3, 0, 1 / 3]
+    )
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_sum_overflows_or_underflows(dtype):
     info = torch.finfo(dtype)

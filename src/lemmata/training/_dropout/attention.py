@@ -26,7 +26,7 @@ def mask_columns(attn: Tensor, keep: Tensor, dim: int = -1) -> Tensor:
 
     Args:
         attn: weights that are not negative; float64, float32, bfloat16 or float16. Rows need not sum to 1.
-            What stands in dropped columns is never read, NaN among it.
+            What stands in dropped columns is never read, NaN and negative numbers among it.
         keep: bool, broadcast to ``attn``; False drops.
         dim: the axis of the columns.
 
@@ -35,7 +35,8 @@ def mask_columns(attn: Tensor, keep: Tensor, dim: int = -1) -> Tensor:
 
     Raises:
         TypeError: an argument is of none of these types.
-        ValueError: the axis is empty or does not exist, or ``keep`` does not fit.
+        ValueError: the axis is empty or does not exist, ``keep`` does not fit, or (on the CPU) a kept weight
+            is negative: scores take a softmax first.
 
     Example:
         >>> a = torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]])
@@ -47,6 +48,7 @@ def mask_columns(attn: Tensor, keep: Tensor, dim: int = -1) -> Tensor:
     check.mask("keep", keep)
     keep = check.broadcast("keep", keep, tuple(attn.shape))
     kept = torch.where(keep, attn, 0.0).to(compute_dtype(attn))
+    _not_negative("attn", kept)
     return shares(kept, dim).to(attn.dtype)
 
 
@@ -114,7 +116,7 @@ def expected_masked_attention(
     """
     check.scores("A", A)
     check.axis("A", A, -1)
-    _not_negative(A)
+    _not_negative("A", A)
     p = rate(p)
     check.choice("method", method, METHODS)
     count = check.at_least("num_samples", num_samples, 1)
@@ -132,9 +134,9 @@ def expected_masked_attention(
     return result.to(A.dtype)
 
 
-def _not_negative(A: Tensor) -> None:
-    if A.numel() and readable(A) and (A < 0).any():
-        raise ValueError(f"A must not be negative, got {A.detach().nan_to_num().min().item()}")
+def _not_negative(name: str, weights: Tensor) -> None:
+    if weights.numel() and readable(weights) and (weights < 0).any():
+        raise ValueError(f"{name} must not be negative, got {weights.detach().nan_to_num().min().item()}")
 
 
 def _column(own: Tensor | None, a: Tensor) -> Tensor:
