@@ -43,7 +43,8 @@ def entry_points(part):
         value = getattr(module, name)
         yield name
         if inspect.isclass(value):
-            methods = [n for n, v in vars(value).items() if callable(v) or isinstance(v, classmethod)]
+            own = {n: v for n, v in vars(value).items() if not isinstance(v, property)}
+            methods = [n for n, v in own.items() if callable(v) or isinstance(v, classmethod)]
             yield from (f"{name}.{n}" for n in methods if n[0] != "_" and n not in ELSEWHERE)
 
 
