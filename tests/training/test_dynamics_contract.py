@@ -48,6 +48,25 @@ def moved(
     return p.detach()
 
 
+def grouped(start: Any, grad: Any, loss: Any, f_star: float = 0.0, lr: float = 1.0):
+    """A parameter of a second group after one step, with a target and a rate of its own."""
+    p = torch.nn.Parameter(start.detach().clone())
+    optimizer = Polyak([torch.nn.Parameter(torch.zeros_like(p))], f_star=-1.0)
+    optimizer.add_param_group(dict(params=[p], f_star=f_star, lr=lr))
+
+    def closure():
+        p.grad = grad.detach().clone()
+        return loss.detach().clone()
+
+    optimizer.step(closure)
+    return p.detach()
+
+
+def in_a_group(draw):
+    given = one_model(draw)
+    return {name: given[name] for name in ("start", "grad", "loss", "f_star", "lr")}
+
+
 def one_model(draw):
     given = models(draw)
     return dict(start=draw.normal(4, 2), grad=draw.normal(4, 2), loss=draw.uniform(low=1.0, high=2.0)) | {
@@ -78,6 +97,15 @@ ROWS = [
     ),
     Row(polyak_step, models, takes=dict(f_star="integer fraction nan"), **TAKEN, **CONSTANT),
     Row(moved, one_model, stands_for="Polyak.step", rows=False, programs=False, **TAKEN, **CONSTANT),
+    Row(
+        grouped,
+        in_a_group,
+        stands_for="Polyak.add_param_group",
+        rows=False,
+        programs=False,
+        wrong=dict(lr=SIZES["lr"]),
+        **CONSTANT,
+    ),
 ]
 
 
