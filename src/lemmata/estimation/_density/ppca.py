@@ -45,7 +45,7 @@ class PPCA:
         >>> model.noise_variance
         tensor(0.5570, dtype=torch.float64)
         >>> model.score_samples(x).mean()
-        tensor(-3.0664)
+        tensor(-3.0406)
     """
 
     def __init__(self, n_components: int) -> None:
