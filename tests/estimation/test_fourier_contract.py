@@ -188,5 +188,5 @@ ROWS = [
 @each(ROWS)
 def test_contract(row, promise, monkeypatch):
     """With few steps to a quantile, as graphs of derivatives are made of them."""
-    monkeypatch.setattr(quantile, "STEPS", 12)
+    monkeypatch.setattr(quantile, "STEPS", 6)
     check(row, promise)

@@ -35,7 +35,7 @@ def fourier_coefficients(a: Tensor) -> Tensor:
         ValueError: it is a scalar, or has no entries along the last axis.
 
     Example:
-        >>> fourier_coefficients(torch.tensor([1.0, 1.0, 1.0, 1.0]))
+        >>> fourier_coefficients(torch.tensor([1.0, 1.0, 1.0, 1.0])).round(decimals=4)
         tensor([4., 3., 2., 1.])
     """
     waves("a", a)
