@@ -48,8 +48,8 @@ def importance_weighted_bound(log_w: Tensor, dim: SupportsIndex = 0) -> Tensor:
 def effective_sample_size(log_w: Tensor, dim: SupportsIndex = 0) -> Tensor:
     r"""How many equal weights would be as good: :math:`(\sum_i w_i)^2 / \sum_i w_i^2`, from 1 to M.
 
-    :math:`1/\mathrm{ESS} - 1/M` estimates the variance of the estimated log q(x). It is blind to what was not
-    drawn: a proposal that misses a mode has a large one, and so may weights of infinite variance.
+    For M >= 2, :math:`1/\mathrm{ESS} - 1/M` estimates the variance of the estimated log q(x). It is blind to
+    what was not drawn: large for a proposal that misses a mode, and maybe for weights of infinite variance.
 
     Implements :prf:ref:`density-bias`.
 
