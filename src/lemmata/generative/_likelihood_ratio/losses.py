@@ -20,10 +20,10 @@ def density_ratio_loss(log_ratio_p: Tensor, log_ratio_q: Tensor, divergence: str
 
     .. math:: -\frac1n\sum_i \varphi(\omega(e^{u_i})) - \frac1m\sum_j \psi(\omega(e^{v_j}))
 
-    In expectation it is at least minus the divergence, with equality exactly for :math:`u = \log(q/p)`, and
-    what it exceeds that by is a Bregman divergence between the two ratios. Since u may be any number, no
-    output leaves :math:`\Omega`. "jensen_shannon" is the binary cross entropy of balanced classes, less
-    log 2.
+    In expectation it is at least minus the divergence. Where that is finite, equality holds exactly for
+    :math:`u = \log(q/p)`, and the rest is the mean of a Bregman divergence between the two ratios. Since u
+    may be any number, no output leaves :math:`\Omega`. "jensen_shannon" is the binary cross entropy of
+    balanced classes, less log 2.
 
     Implements :prf:ref:`likelihood-ratio-bregman`.
 

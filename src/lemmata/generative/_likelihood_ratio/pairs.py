@@ -24,7 +24,8 @@ def gan_pair(
     r"""The losses :math:`\varphi`, :math:`\psi` of a discriminator t that maximises
     :math:`\mathbb E_p\varphi(t) + \mathbb E_q\psi(t)`.
 
-    The maximum is the f-divergence of that name, see :func:`f_generator`, at :math:`t = \omega(r)`, r = q/p:
+    The best is :math:`t = \omega(r)`, r = q/p, and the least upper bound is the f-divergence of that name
+    (perhaps infinite), see :func:`f_generator`:
 
     ==================== ============= ===================== ===================== =============
     pair                 ω(r)          φ(t)                  ψ(t)                  Ω
