@@ -4,8 +4,8 @@ A step of length 1 in a norm lowers the loss L fastest, at the rate of the dual 
 
 .. math:: \min_{\|v\|\le1}\langle g,v\rangle = -\|g\|_*
 
-Polyak's step divides by that rate, so that every loss falls like :math:`e^{-t}`. It has no learning rate, and
-asks for the least loss f*.
+Polyak's step divides by that rate: as a flow, while it goes on, it lets every loss fall like :math:`e^{-t}`.
+It has no learning rate, and asks for the least loss f*.
 
 * Tensors are float64, float32, bfloat16 or float16; half types are computed in float32.
 * A step is a constant: no gradient flows through it.

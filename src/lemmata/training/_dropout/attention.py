@@ -73,18 +73,19 @@ def expected_masked_attention(
     r"""The mean of attention over random masks of its columns, each dropped with probability p.
 
     .. math:: \mathbb E\Bigl[\frac{a_i\varepsilon_i}{\sum_ja_j\varepsilon_j}\Bigm|\text{not all dropped}\Bigr]
-        = \frac{\int_0^\infty q\,a_i e^{-ta_i}\prod_{j\ne i}(p+q\,e^{-ta_j})\,dt}{1-p^n}
+        = \frac{\int_0^\infty q\,a_i e^{-ta_i}\prod_{j\ne i}(p+q\,e^{-ta_j})\,dt}{1-p^m}
 
-    It is flatter than A, and the uniform row for p near 1. ``"exact"`` is the trapezoidal rule in
-    :math:`\log t`, whose 514 nodes miss less than 2e-15, for every n, p and row, and roundings. An entry
-    below 2^-126 (1.2e-38) of the sum of its row counts as 0, though without the cut its mean may be large:
-    p/(1 + p) for two columns. The gradient in an entry has an error of some 1e-15 *over that entry's share*:
-    right in scores, through a softmax, and without a digit in the entry itself below 1e-15.
-    ``"second_order"`` is
+    where the m positive weights are not all dropped. It is flatter than A, and near 1/m on them for p near 1.
+    ``"exact"`` is the trapezoidal rule in :math:`\log t`, whose 514 nodes miss less than 2e-15, for every n,
+    p and row, and roundings. An entry below 2^-126 (1.2e-38) of the sum of its row counts as 0, though
+    without the cut its mean may be large: above p/(1 + p) for two columns. The gradient in an entry has an
+    error of some 1e-15 *over that entry's share*: right in scores, through a softmax, and without a digit in
+    the entry itself below 1e-15. ``"second_order"`` is
 
     .. math:: a_i\Bigl(1+\frac pq\bigl(\textstyle\sum_j a_j^2-a_i\bigr)\Bigr),
 
-    cheap, good where no weight is large, and negative for a large weight and large p. ``"mc"`` draws masks.
+    cheap, good where all weights are small and of one order, and negative for a large weight and large p.
+    ``"mc"`` draws masks.
 
     Implements :prf:ref:`dropout-integral`, :prf:ref:`dropout-trapezoid`, :prf:ref:`dropout-second`,
     :prf:ref:`dropout-pair`, :prf:ref:`dropout-flatter`.
