@@ -173,5 +173,5 @@ def test_a_file_of_the_repository_is_found_from_any_folder_in_it(tmp_path, monke
 
 def test_outside_a_clone_it_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="reads examples/nothing of the repository.*in a clone"):
+    with pytest.raises(FileNotFoundError, match=r"reads examples/nothing of the repository.*in a clone"):
         in_clone("examples/nothing")
