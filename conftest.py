@@ -31,6 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if find_spec("warm"):  # beside the tests of the book
+        import warm
+
+        warm.install()
     name = config.getoption("--chapter")
     if name and config.args_source is not config.ArgsSource.ARGS:
         chapter = wanted(config)
