@@ -230,6 +230,17 @@ def test_slow_page_is_a_fault():
     assert (fault.page, fault.what[:36]) == ("slow.html", "the first screen stands after 9.0 s,")
 
 
+@pytest.mark.parametrize(
+    ("loads", "seconds"),
+    [([1, 1, 2], 1), ([9, 9, 8], 9), ([9, 1, 9, 2, 3], 3), ([9, 1, 9, 2, 8], 8)],
+)
+def test_loads_end_when_they_decide_the_median_of_five(loads, seconds):
+    speed = pytest.importorskip("browser.speed", reason="no Playwright", exc_type=ImportError)
+    times = iter([*loads, 99])
+    assert speed.typical(lambda: next(times)) == seconds
+    assert [*times] == [99]
+
+
 def test_machine_without_chromium_is_told(monkeypatch):
     monkeypatch.setattr(needs.shutil, "which", lambda name: None)
     assert "no Chromium here" in needs.missing()
