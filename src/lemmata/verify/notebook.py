@@ -53,8 +53,8 @@ def in_clone(name: str) -> Path:
         if (folder / name).exists():
             return folder / name
     raise FileNotFoundError(
-        f"This page reads {name} of the repository, which the installed library lacks, and no folder above {here} "
-        "has it: run the page in a clone"
+        f"This page reads {name} of the repository, which the installed library lacks, and no folder above "
+        f"{here} has it: run the page in a clone"
     )
 
 
