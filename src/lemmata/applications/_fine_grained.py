@@ -1,0 +1,226 @@
+r"""Fine-tuning for classes that look alike: centres of classes, weights of two heads, labels guessed.
+
+* A centre loss holds the features of a class together, :math:`\tfrac12|f-c_y|^2`.
+* Two heads are averaged with the weight that makes a validation set likeliest; the problem is convex.
+* Labels that a network is sure of become targets.
+
+Floating tensors are float64, float32, bfloat16 or float16; half types are computed in float32.
+
+Source: Su, kexue.fm 4611 (2017); Wen et al., "A Discriminative Feature Learning Approach for Deep Face Recognition"
+(ECCV 2016); Lee, "Pseudo-Label" (ICML workshop 2013).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from lemmata import _arguments as check
+from lemmata.numerics.precision import compute_dtype
+from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
+
+__all__ = ["CenterLoss", "ensemble_weight", "pseudo_label"]
+
+IGNORED = -100  # the default of torch.nn.functional.cross_entropy
+HALVINGS = 60
+
+
+class CenterLoss(nn.Module):
+    r"""The centre loss: half the squared distance of features to the centre of their class.
+
+    .. math:: \ell_i=\tfrac12\,|f_i-c_{y_i}|^2
+
+    Centres are a parameter, for the optimiser to move, or with ``momentum`` m moving averages of the means
+    of the classes, :math:`c_k\leftarrow c_k+m(\bar f_k-c_k)`, which a call in training mode moves before it
+    measures. The first mean of a class is taken as it is. A class that is absent keeps its centre.
+
+    Alone, or beside a head that is free to grow, the loss is satisfied by small features. Give the head weight
+    decay, or normalise the features.
+
+    Implements :prf:ref:`fine-grained-centre`.
+
+    Args:
+        num_classes: K, at least 1.
+        dim: entries of a feature, at least 1.
+        momentum: None, or m in (0, 1].
+        reduction: ``mean`` over the batch, ``sum`` or ``none``.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: a size below 1, another reduction, or a ``momentum`` outside of (0, 1].
+
+    Example:
+        >>> loss = CenterLoss(2, 3, momentum=1.0)
+        >>> f = torch.tensor([[1.0, 0.0, 0.0], [3.0, 0.0, 0.0], [0.0, 5.0, 0.0]])
+        >>> loss(f, torch.tensor([0, 0, 1]))
+        tensor(0.3333)
+        >>> loss.centers
+        tensor([[2., 0., 0.],
+                [0., 5., 0.]])
+    """
+
+    centers: Tensor
+    seen: Tensor
+
+    def __init__(
+        self, num_classes: int, dim: int, *, momentum: float | None = None, reduction: str = "mean"
+    ) -> None:
+        super().__init__()
+        start = torch.zeros(check.at_least("num_classes", num_classes, 1), check.at_least("dim", dim, 1))
+        check.choice("reduction", reduction, REDUCTIONS)
+        self.momentum, self.reduction = momentum, reduction
+        if momentum is None:
+            self.centers = nn.Parameter(start)
+            return
+        self.momentum = check.positive("momentum", momentum)
+        if self.momentum > 1:
+            raise ValueError(f"momentum must be at most 1, got {momentum}")
+        self.register_buffer("centers", start)
+        self.register_buffer("seen", torch.zeros(len(start), dtype=torch.bool))
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch.
+
+        Args:
+            features: shape (N, dim). NaN or inf among them makes the loss NaN or inf, and leaves the moving
+                average of that class where it was.
+            labels: int64 of [0, num_classes), shape (N,).
+
+        Returns:
+            In the dtype of ``features``: one number, 0 for an empty batch, or of shape (N,) for ``none``.
+
+        Raises:
+            TypeError: the tensors are of other types.
+            ValueError: other shapes, or a label that is no class.
+        """
+        check.floating("features", features)
+        check.index("labels", labels)
+        classes, dim = self.centers.shape
+        if features.dim() != 2 or features.shape[1] != dim:
+            raise ValueError(f"features must have shape (N, {dim}), got {tuple(features.shape)}")
+        check.shape("labels", labels, features.shape[:1], "features")
+        check.within("labels", labels, classes)
+        x = features.to(compute_dtype(features, self.centers))
+        if self.momentum is not None and self.training:
+            self._move(x.detach(), labels)
+        rows = (x - self.centers.to(x.dtype)[labels]).square().sum(1) / 2
+        if not len(rows) and self.reduction == "mean":
+            return rows.sum().to(features.dtype)
+        return reduce_rows(rows, self.reduction).to(features.dtype)
+
+    @torch.no_grad()
+    def _move(self, x: Tensor, labels: Tensor) -> None:
+        """Centres of the classes that are present, unless their mean is not finite."""
+        centers = self.centers.to(x.dtype)
+        count = x.new_zeros(len(centers)).index_add(0, labels, x.new_ones(len(x)))
+        mean = torch.zeros_like(centers).index_add(0, labels, x) / count.clamp(min=1).unsqueeze(1)
+        moves = (count > 0) & mean.isfinite().all(1)
+        rate = torch.where(self.seen, self.momentum, 1.0).to(x.dtype).unsqueeze(1)
+        moved = torch.where(moves.unsqueeze(1), torch.lerp(centers, mean, rate), centers)
+        self.centers.copy_(moved)
+        self.seen.logical_or_(moves)
+
+    def extra_repr(self) -> str:
+        classes, dim = self.centers.shape
+        return f"{classes}, {dim}, momentum={self.momentum}, reduction={self.reduction!r}"
+
+
+def ensemble_weight(log_p: Tensor, log_q: Tensor, labels: Tensor) -> Tensor:
+    r"""The weight w of the first of two heads that makes the labels likeliest.
+
+    .. math:: \min_{0\le w\le1} L(w),\qquad L(w)=-\frac1n\sum_i\log\bigl(w\,p_i+(1-w)\,q_i\bigr)
+
+    with the probabilities p, q of the true labels. L is convex; its slope is halved on, in logarithms, so that
+    probabilities may be as small as they like. Find w on data that neither head was trained on, and not on
+    the test.
+
+    Implements :prf:ref:`fine-grained-average`.
+
+    Args:
+        log_p: ``log_softmax`` of the first head, shape (..., n, K).
+        log_q: that of the second, of the same shape.
+        labels: int64 of [0, K), shape (..., n).
+
+    Returns:
+        w, shape (...), in the wider dtype of the two; a constant. 1/2 where all w are as good: no example, or
+        equal probabilities. An example that both heads exclude counts in no weight. NaN if a true label's is.
+
+    Raises:
+        TypeError: the tensors are of other types.
+        ValueError: other shapes, a label that is no class, or values above 0, which are no log-probabilities.
+
+    Example:
+        >>> p, q = torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([[0.5, 0.5], [0.6, 0.4]])
+        >>> ensemble_weight(p.log(), q.log(), torch.tensor([0, 0]))
+        tensor(0.1250)
+    """
+    _log_probabilities("log_p", log_p)
+    _log_probabilities("log_q", log_q)
+    check.shape("log_q", log_q, log_p.shape, "log_p")
+    check.index("labels", labels)
+    check.shape("labels", labels, log_p.shape[:-1], "log_p")
+    check.within("labels", labels, log_p.shape[-1])
+    dtype = torch.promote_types(log_p.dtype, log_q.dtype)
+    at = labels.unsqueeze(-1)
+    p, q = (x.detach().to(compute_dtype(log_p, log_q)).gather(-1, at).squeeze(-1) for x in (log_p, log_q))
+    nothing = (p == -math.inf) & (q == -math.inf)
+    d = torch.where(nothing, 0.0, p - q)
+    low, high = d.new_zeros(d.shape[:-1]), d.new_ones(d.shape[:-1])
+    down, up = _gain(d, low), _gain(d, high)
+    for _ in range(HALVINGS):
+        w = (low + high) / 2
+        rising = _gain(d, w) > 0
+        low, high = torch.where(rising, w, low), torch.where(rising, high, w)
+    w = torch.where(down <= 0, torch.where(up >= 0, 0.5, 0.0), torch.where(up >= 0, 1.0, (low + high) / 2))
+    return torch.where(d.isnan().any(-1), math.nan, w).to(dtype)
+
+
+def pseudo_label(probs: Tensor, threshold: float) -> Tensor:
+    r"""Labels that a network is sure of, as targets for ``F.cross_entropy``.
+
+    .. math:: \hat y=\arg\max_k p_k \text{ where } \max_k p_k\ge\tau
+
+    The others get -100, which ``F.cross_entropy`` leaves out. Where all are left out its mean is NaN: divide
+    its sum by the size of the batch instead, which is also what the statement asks for.
+
+    Implements :prf:ref:`fine-grained-pseudo`.
+
+    Args:
+        probs: probabilities, shape (..., K): each row sums to 1.
+        threshold: :math:`\tau` in [0, 1].
+
+    Returns:
+        int64 of shape (...). Of classes that tie the first. A row with NaN gets -100.
+
+    Raises:
+        TypeError: ``probs`` is no floating tensor, or ``threshold`` no number.
+        ValueError: no class, values that are no probabilities, a threshold outside of [0, 1].
+
+    Example:
+        >>> pseudo_label(torch.tensor([[0.7, 0.3], [0.05, 0.95]]), 0.9)
+        tensor([-100,    1])
+    """
+    check.axis("probs", probs, -1)
+    level = check.number("threshold", threshold)
+    if not 0 <= level <= 1:
+        raise ValueError(f"threshold must be in [0, 1], got {threshold}")
+    check.law("probs", torch.where(probs.isnan().any(-1, keepdim=True), 1 / probs.shape[-1], probs.detach()))
+    most, labels = probs.detach().max(-1)
+    return torch.where(most >= level, labels, IGNORED)
+
+
+def _log_probabilities(name: str, value: Tensor) -> None:
+    check.axis(name, value, -1)
+    if value.dim() < 2:
+        raise ValueError(f"{name} must have shape (..., n, K), got {tuple(value.shape)}")
+    slack = 4 * torch.finfo(value.dtype).eps
+    if value.numel() and check.readable(value) and (value > slack).any():
+        largest = value.max().item()
+        raise ValueError(f"{name} must be log-probabilities, at most 0, got {largest} (take log_softmax)")
+
+
+def _gain(d: Tensor, w: Tensor) -> Tensor:
+    """Minus the slope of L: the sum of (r - 1) / (1 + w (r - 1)) with r = e^d, without overflow."""
+    w, small = w.unsqueeze(-1), torch.exp(-d.abs())  # the smaller of the two, the larger being 1
+    p, q = torch.where(d > 0, 1.0, small), torch.where(d > 0, small, 1.0)
+    return ((p - q) / (w * p + (1 - w) * q)).nansum(-1)
