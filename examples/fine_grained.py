@@ -5,21 +5,21 @@ Run it from a clone, after `make setup` (it needs the library, scikit-learn, pyt
     PYTHONPATH=src .venv/bin/python examples/fine_grained.py
 
 It trains everything that book/applications/fine_grained.md compares, and writes examples/fine_grained.json. Each
-finished run is kept in _build/fine_grained/runs.json at once: killed and started again, it goes on from there.
+finished run is kept in _build/fine_grained/runs.json at once: killed and started again, it goes on there.
 
 The plan, fixed before the first run:
 
-* A small network learns the digits 0, 1, 2, 4, 6, 7. The problem is 3, 5, 8, 9: 120 labelled images, 30 of each.
-* The last 300 images of the four, in the order of the file, are the test; none is looked at while tuning. Of the
-  other 419 each seed draws 120 for training, 120 for validation, and takes the 179 that are left as unlabelled.
+* A small network learns the digits 0, 1, 2, 4, 6, 7. The problem is 3, 5, 8, 9: 120 labelled images, 30 each.
+* The last 300 images of the four, in the order of the file, are the test; none is looked at while tuning. Of
+  the other 419 each seed draws 120 for training, 120 for validation; the 179 that are left are unlabelled.
 * Every method has six settings: two learning rates times three values of one knob (six of one for those that
-  have no learning rate). Three tuning seeds, 100 to 102; the setting with the most right answers on validation
-  is taken, of equals that with the lower loss there, then the first.
-* Then seeds 0 to 9, once. Measured is accuracy on the test, and its mean negative log-likelihood. Differences are
-  paired with cross entropy by seed; the interval is Student's, at 95 % for all of the comparisons together
-  (Bonferroni: 22 rows of the table beside it). Where there are two heads, their average with the weight found on
-  validation is a row of its own. A method "helps" if its interval in accuracy lies above 0. Seeds change the network and the images
-  for training, not the test: intervals speak of these 300 images.
+  have no learning rate). Three tuning seeds, 100 to 102; the setting with the most right answers on
+  validation is taken, of equals that with the lower loss there, then the first.
+* Then seeds 0 to 9, once. Measured is accuracy on the test, and its mean negative log-likelihood. Differences
+  are paired with cross entropy by seed; the interval is Student's, at 95 % for all of the comparisons together
+  (Bonferroni: 22 rows of the table beside it). Where there are two heads, their average with the weight found
+  on validation is a row of its own. A method "helps" if its interval in accuracy lies above 0. Seeds change
+  the network and the images for training, not the test: intervals speak of these 300 images.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def images(kept: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 
 def split(seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Training (30 of each class), validation (120) and unlabelled (the rest), and the test, always the same."""
+    """Training (30 of each class), validation (120), unlabelled (the rest), and the test, always the same."""
     x, y = images(CLASSES)
     order = torch.randperm(len(x) - 300, generator=torch.Generator().manual_seed(seed))
     train = torch.cat([order[y[order] == k][:30] for k in range(len(CLASSES))])

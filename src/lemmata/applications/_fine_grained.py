@@ -6,8 +6,8 @@ r"""Fine-tuning for classes that look alike: centres of classes, weights of two 
 
 Floating tensors are float64, float32, bfloat16 or float16; half types are computed in float32.
 
-Source: Su, kexue.fm 4611 (2017); Wen et al., "A Discriminative Feature Learning Approach for Deep Face Recognition"
-(ECCV 2016); Lee, "Pseudo-Label" (ICML workshop 2013).
+Source: Su, kexue.fm 4611 (2017); Wen et al., "A Discriminative Feature Learning Approach for Deep Face
+Recognition" (ECCV 2016); Lee, "Pseudo-Label" (ICML workshop 2013).
 """
 
 import math
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lemmata import _arguments as check
+from lemmata._torch import readable
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 
@@ -34,8 +35,8 @@ class CenterLoss(nn.Module):
     of the classes, :math:`c_k\leftarrow c_k+m(\bar f_k-c_k)`, which a call in training mode moves before it
     measures. The first mean of a class is taken as it is. A class that is absent keeps its centre.
 
-    Alone, or beside a head that is free to grow, the loss is satisfied by small features. Give the head weight
-    decay, or normalise the features.
+    Alone, or beside a head that is free to grow, the loss is satisfied by small features. Give the head
+    weight decay, or normalise the features.
 
     Implements :prf:ref:`fine-grained-centre`.
 
@@ -102,20 +103,20 @@ class CenterLoss(nn.Module):
         check.within("labels", labels, classes)
         x = features.to(compute_dtype(features, self.centers))
         if self.momentum is not None and self.training:
-            self._move(x.detach(), labels)
+            self._move(x.detach(), labels, self.momentum)
         rows = (x - self.centers.to(x.dtype)[labels]).square().sum(1) / 2
         if not len(rows) and self.reduction == "mean":
             return rows.sum().to(features.dtype)
         return reduce_rows(rows, self.reduction).to(features.dtype)
 
     @torch.no_grad()
-    def _move(self, x: Tensor, labels: Tensor) -> None:
+    def _move(self, x: Tensor, labels: Tensor, momentum: float) -> None:
         """Centres of the classes that are present, unless their mean is not finite."""
         centers = self.centers.to(x.dtype)
         count = x.new_zeros(len(centers)).index_add(0, labels, x.new_ones(len(x)))
         mean = torch.zeros_like(centers).index_add(0, labels, x) / count.clamp(min=1).unsqueeze(1)
         moves = (count > 0) & mean.isfinite().all(1)
-        rate = torch.where(self.seen, self.momentum, 1.0).to(x.dtype).unsqueeze(1)
+        rate = torch.where(self.seen, momentum, 1.0).to(x.dtype).unsqueeze(1)
         moved = torch.where(moves.unsqueeze(1), torch.lerp(centers, mean, rate), centers)
         self.centers.copy_(moved)
         self.seen.logical_or_(moves)
@@ -130,9 +131,9 @@ def ensemble_weight(log_p: Tensor, log_q: Tensor, labels: Tensor) -> Tensor:
 
     .. math:: \min_{0\le w\le1} L(w),\qquad L(w)=-\frac1n\sum_i\log\bigl(w\,p_i+(1-w)\,q_i\bigr)
 
-    with the probabilities p, q of the true labels. L is convex; its slope is halved on, in logarithms, so that
-    probabilities may be as small as they like. Find w on data that neither head was trained on, and not on
-    the test.
+    with the probabilities p, q of the true labels. L is convex; bisection of its slope, from logarithms, so
+    that probabilities may be as small as they like. Find w on data that neither head was trained on, and not
+    on the test.
 
     Implements :prf:ref:`fine-grained-average`.
 
@@ -143,7 +144,7 @@ def ensemble_weight(log_p: Tensor, log_q: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         w, shape (...), in the wider dtype of the two; a constant. 1/2 where all w are as good: no example, or
-        equal probabilities. An example that both heads exclude counts in no weight. NaN if a true label's is.
+        equal probabilities. An example that both heads exclude counts in no weight. NaN if an entry is.
 
     Raises:
         TypeError: the tensors are of other types.
@@ -172,7 +173,8 @@ def ensemble_weight(log_p: Tensor, log_q: Tensor, labels: Tensor) -> Tensor:
         rising = _gain(d, w) > 0
         low, high = torch.where(rising, w, low), torch.where(rising, high, w)
     w = torch.where(down <= 0, torch.where(up >= 0, 0.5, 0.0), torch.where(up >= 0, 1.0, (low + high) / 2))
-    return torch.where(d.isnan().any(-1), math.nan, w).to(dtype)
+    spoilt = (log_p.isnan() | log_q.isnan()).flatten(-2).any(-1)
+    return torch.where(spoilt, math.nan, w).to(dtype)
 
 
 def pseudo_label(probs: Tensor, threshold: float) -> Tensor:
@@ -186,7 +188,7 @@ def pseudo_label(probs: Tensor, threshold: float) -> Tensor:
     Implements :prf:ref:`fine-grained-pseudo`.
 
     Args:
-        probs: probabilities, shape (..., K): each row sums to 1.
+        probs: probabilities, shape (..., K).
         threshold: :math:`\tau` in [0, 1].
 
     Returns:
@@ -204,7 +206,7 @@ def pseudo_label(probs: Tensor, threshold: float) -> Tensor:
     level = check.number("threshold", threshold)
     if not 0 <= level <= 1:
         raise ValueError(f"threshold must be in [0, 1], got {threshold}")
-    check.law("probs", torch.where(probs.isnan().any(-1, keepdim=True), 1 / probs.shape[-1], probs.detach()))
+    check.probability("probs", probs.detach().nan_to_num(), "take softmax")
     most, labels = probs.detach().max(-1)
     return torch.where(most >= level, labels, IGNORED)
 
@@ -214,7 +216,7 @@ def _log_probabilities(name: str, value: Tensor) -> None:
     if value.dim() < 2:
         raise ValueError(f"{name} must have shape (..., n, K), got {tuple(value.shape)}")
     slack = 4 * torch.finfo(value.dtype).eps
-    if value.numel() and check.readable(value) and (value > slack).any():
+    if value.numel() and readable(value) and (value > slack).any():
         largest = value.max().item()
         raise ValueError(f"{name} must be log-probabilities, at most 0, got {largest} (take log_softmax)")
 
@@ -223,4 +225,4 @@ def _gain(d: Tensor, w: Tensor) -> Tensor:
     """Minus the slope of L: the sum of (r - 1) / (1 + w (r - 1)) with r = e^d, without overflow."""
     w, small = w.unsqueeze(-1), torch.exp(-d.abs())  # the smaller of the two, the larger being 1
     p, q = torch.where(d > 0, 1.0, small), torch.where(d > 0, small, 1.0)
-    return ((p - q) / (w * p + (1 - w) * q)).nansum(-1)
+    return ((p - q) / (w * p + (1 - w) * q)).sum(-1)
