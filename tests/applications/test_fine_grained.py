@@ -236,7 +236,7 @@ def program(monkeypatch):
 
 def test_program_runs_and_resumes(program, tmp_path, monkeypatch, capsys):
     """Two methods, three steps; the second start finds all runs done."""
-    kept = {name: program.METHODS[name][:2] for name in ("cross entropy", "gate, second head")}
+    kept = {name: program.METHODS[name][2:4] for name in ("cross entropy", "gate, second head")}
     monkeypatch.setattr(program, "METHODS", kept)
     monkeypatch.setattr(program, "SIMPLE", {"k-NN, pixels": program.SIMPLE["k-NN, pixels"][:1]})
     out, runs = tmp_path / "out.json", tmp_path / "deep" / "runs.json"
@@ -244,12 +244,31 @@ def test_program_runs_and_resumes(program, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", arguments)
     program.main()
     table = json.loads(out.read_text())
-    assert [*table] == ["cross entropy", "240 labels", "gate, second head", "k-NN, pixels"]
-    assert {*table["gate, second head"]["runs"][0]} == {"main", "aux", "average", "half", "geometric", "w"}
+    first = table["first"]
+    assert [*first] == ["cross entropy", "240 labels", "gate, second head", "k-NN, pixels"]
+    assert {*first["gate, second head"]["runs"][0]} == {"main", "aux", "average", "half", "geometric", "w"}
+    assert {*table["second"]["240 labels"]["runs"][1]} == {"main", "tempered", "temperature"}
     monkeypatch.setattr(program, "run", None)
+    monkeypatch.setattr(program, "run_again", None)
     program.main()
     assert json.loads(out.read_text()) == table
     assert "cross entropy" in capsys.readouterr().out
+
+
+def test_stored_results_are_those_of_the_plans(program):
+    """The file that the page reads: all methods, ten seeds, the settings with most right on validation."""
+    tables = json.loads((EXAMPLES / "fine_grained.json").read_text())
+    names = [*program.METHODS]
+    assert [*tables["first"]] == ["cross entropy", "240 labels", *names[1:], *program.SIMPLE]
+    assert [*tables["second"]] == [*program.SECOND, "240 labels", "no decay"]
+    assert {len(row["runs"]) for table in tables.values() for row in table.values()} == {10}
+    for name, grid in program.METHODS.items():
+        row = tables["first"][name]
+        right = row["right_on_validation"]
+        best = [program.asdict(r) for r, n in zip(grid, right, strict=True) if n == max(right)]
+        assert row["settings"] in best
+    decays = {name: row["settings"]["decay"] for name, row in tables["second"].items()}
+    assert {name for name, decay in decays.items() if decay != 5} == {"no decay"}
 
 
 def test_parts_share_no_image(program):
