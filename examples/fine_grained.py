@@ -19,14 +19,14 @@ The plan, fixed before the first run:
 * Then seeds 0 to 9, once. Measured is accuracy on the test, and its mean negative log-likelihood. Differences
   are paired with cross entropy by seed; the interval is Student's, at 95 % for all of the comparisons
   together (Bonferroni: 22 rows of the table beside it). Where there are two heads, their average with the
-  weight found on validation is a row of its own. A method "helps" if its interval in accuracy lies above 0. Seeds change
-  the network and the images for training, not the test: intervals speak of these 300 images.
+  weight found on validation is a row of its own. A method "helps" if its interval in accuracy lies
+  above 0. Seeds change the network and the images for training, not the test: intervals speak of these 300.
 
 The second plan, fixed after the first had been run, because it took for plain cross entropy the strongest
 weight decay of its grid, which no other method had:
 
-* The learning rate 3e-3 and a decay of 5 for the ingredients of the recipe and SupCon. No new tuning: the knob
-  that had the most right on validation in the first plan, of those with this rate.
+* The learning rate 3e-3 and a decay of 5 for the ingredients of the recipe and SupCon. No new tuning: the
+  knob that had the most right on validation in the first plan, of those with this rate.
 * Seeds 10 to 19, on the same test, which has been seen. Every network is also judged with the temperature
   that is best on validation (of 2^-2 to 2^4, in quarters), the obvious cure for a loss: it changes no answer.
 * The same intervals, for 13 comparisons with cross entropy of decay 5.
