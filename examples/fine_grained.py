@@ -28,7 +28,7 @@ weight decay of its grid, which no other method had:
 * The learning rate 3e-3 and a decay of 5 for the ingredients of the recipe and SupCon. No new tuning: the
   knob that had the most right on validation in the first plan, of those with this rate.
 * Seeds 10 to 19, on the same test, which has been seen. Every network is also judged with the temperature
-  that is best on validation (of 2^-2 to 2^4, in quarters; see below), the obvious cure for a loss: it changes no answer.
+  that is best on validation (2^-2 to 2^4, in quarters), the obvious cure for a loss: it changes no answer.
 * The same intervals, for all comparisons with cross entropy of decay 5.
 
 An addition, fixed after the second plan had been run and before its own run, since the other peers had

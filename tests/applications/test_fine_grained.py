@@ -1,16 +1,16 @@
-"""Fine-tuning: centres, the weight of two heads, labels guessed; and the program of the chapter."""
+"""Fine-tuning: centres, the weight of two heads; and the program of the chapter."""
 
 import json
-import math
 import sys
 from pathlib import Path
 
+import mpmath
 import pytest
 import torch
 import torch.nn.functional as F
 from helpers import F64, INF, NAN, column, seeded
 
-from lemmata.applications import CenterLoss, ensemble_weight, pseudo_label
+from lemmata.applications import CenterLoss, ensemble_weight
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LABELS = torch.tensor([0, 2, 0, 2, 2])
@@ -109,14 +109,6 @@ def test_mean_of_ratios_decides_about_the_ends():
         assert (ensemble_weight(p.log(), q.log(), y) == w) == bool(ratio <= 1)
 
 
-def test_pseudo_labels():
-    probs = column([[0.7, 0.3], [0.05, 0.95], [0.5, 0.5], [NAN, 0.2]])
-    assert pseudo_label(probs, 0.7).tolist() == [0, 1, -100, -100]
-    assert pseudo_label(probs, 0.0).tolist() == [0, 1, 0, -100]
-    assert pseudo_label(probs[None], 0.9).shape == (1, 4)
-    assert pseudo_label(probs.nan_to_num(0.8), 1.0).tolist() == [-100] * 4
-
-
 # ------------------------------------------------------------------ agreement
 
 
@@ -134,6 +126,33 @@ def test_weight_has_slope_zero():
     w = ensemble_weight(log_p, log_q, labels).requires_grad_()
     nll(w, log_p, log_q, labels).backward()
     assert abs(w.grad) < 1e-12
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 10, 300])
+def test_weight_is_the_exact_zero_to_a_rounding(scale):
+    """By a slope of 400 digits: it changes its sign within 4 roundings of 1, for hopeless heads, too."""
+    for seed in range(6):
+        log_p, log_q, labels = heads(n=3 + seed, seed=7 * seed)
+        log_p, log_q = (scale * x for x in (log_p, log_q))
+        w = ensemble_weight(log_p, log_q, labels).item()
+        at = labels.unsqueeze(1)
+        logs = [*zip(*(x.gather(1, at)[:, 0].tolist() for x in (log_p, log_q)), strict=True)]
+        with mpmath.workdps(400):
+            pairs = [(mpmath.exp(a), mpmath.exp(b)) for a, b in logs]
+
+            def falls(v, pairs=pairs):
+                """Does the loss fall as the weight grows beyond v? At the ends by continuity."""
+                v = min(max(mpmath.mpf(v), 0), 1)
+                return mpmath.fsum((p - q) / (v * p + (1 - v) * q) for p, q in pairs) > 0
+
+            assert w == 0 or falls(w - 2**-50)
+            assert w == 1 or not falls(w + 2**-50)
+
+
+def test_weight_in_float32_is_that_of_float64():
+    log_p, log_q, labels = heads(n=200)
+    w = ensemble_weight(log_p.float(), log_q.float(), labels)
+    torch.testing.assert_close(w, ensemble_weight(log_p, log_q, labels).float(), rtol=0, atol=2e-6)
 
 
 def test_weights_side_by_side():
@@ -170,6 +189,13 @@ def test_what_is_not_finite_moves_no_centre():
     got = loss(torch.tensor([[NAN, 0.0], [3.0, 3.0]]), torch.tensor([0, 1]))
     assert got.isnan()
     assert loss.centers.tolist() == [[1.0, 0.0], [3.0, 3.0]]
+
+
+def test_what_overflows_moves_no_centre():
+    loss = CenterLoss(2, 1, momentum=1.0).half()
+    loss(torch.tensor([[1e6], [3.0]]), torch.tensor([0, 1]))
+    assert loss.centers.tolist() == [[0.0], [3.0]]
+    assert loss.seen.tolist() == [False, True]
 
 
 def test_empty_batch_costs_nothing():
@@ -212,10 +238,6 @@ def test_what_is_no_probability_is_refused():
         ensemble_weight(column([-1.0, -1.0]), column([-1.0, -1.0]), y)
     with pytest.raises(ValueError, match=r"labels must be in \[0, 2\)"):
         ensemble_weight(column([[-1.0, -1.0]]), column([[-1.0, -1.0]]), y + 2)
-    with pytest.raises(ValueError, match=r"probs must be .*softmax"):
-        pseudo_label(column([[2.0, -1.0]]), 0.5)
-    with pytest.raises(ValueError, match="threshold must be in"):
-        pseudo_label(column([[0.5, 0.5]]), math.nan)
 
 
 def test_momentum_beyond_one_is_refused():
@@ -290,6 +312,13 @@ def test_shift_moves_images_and_pads(program):
     assert len(moved.flatten(1).unique(dim=0)) == 9
     inner = moved[:, 0, 1:-1, 1:-1]
     assert {*(inner[:, 0, 0] - 9).tolist()} == {float(8 * a + b) for a in (-1, 0, 1) for b in (-1, 0, 1)}
+
+
+def test_pseudo_labels(program):
+    probs = column([[0.7, 0.3], [0.05, 0.95], [0.5, 0.5], [NAN, 0.2]])
+    assert program.pseudo_labels(probs, 0.7).tolist() == [0, 1, -100, -100]
+    assert program.pseudo_labels(probs, 0.0).tolist() == [0, 1, 0, -100]
+    assert program.pseudo_labels(probs[None], 0.9).tolist() == [[-100, 1, -100, -100]]
 
 
 def test_body_at_rest_moves_nothing(program):

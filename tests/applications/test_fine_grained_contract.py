@@ -7,7 +7,7 @@ from contract import Row, check, each
 from torch import Tensor
 from torch.func import functional_call
 
-from lemmata.applications import CenterLoss, ensemble_weight, pseudo_label
+from lemmata.applications import CenterLoss, ensemble_weight
 
 INDEX = torch.tensor([0, 2, 1, 2])
 
@@ -41,13 +41,6 @@ ROWS = [
     ),
     Row(learned, batch, stands_for="CenterLoss.forward"),
     Row(ensemble_weight, heads, differentiable=False),
-    Row(
-        pseudo_label,
-        lambda draw: dict(probs=draw.normal(4, 3).softmax(-1), threshold=0.5),
-        differentiable=False,
-        results=(torch.int64,),
-        wrong=dict(threshold=(-0.1, 1.1)),
-    ),
 ]
 
 

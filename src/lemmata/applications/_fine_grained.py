@@ -31,7 +31,8 @@ class CenterLoss(nn.Module):
 
     Centres are a parameter, for the optimiser to move, or with ``momentum`` m moving averages of the means
     of the classes, :math:`c_k\leftarrow c_k+m(\bar f_k-c_k)`, which a call in training mode moves before it
-    measures. The first mean of a class is taken as it is. A class that is absent keeps its centre.
+    measures. The first mean of a class is taken as it is. A class that is absent keeps its centre. Leave them
+    in float32, also beside a body of half types: there a small step is rounded away.
 
     Alone, or beside a head that is free to grow, the loss is satisfied by small features. Give the head
     weight decay, or normalise the features.
@@ -109,14 +110,14 @@ class CenterLoss(nn.Module):
 
     @torch.no_grad()
     def _move(self, x: Tensor, labels: Tensor, momentum: float) -> None:
-        """Centres of the classes that are present, unless their mean is not finite."""
+        """Centres of the classes that are present, unless they would not be finite."""
         centers = self.centers.to(x.dtype)
         count = x.new_zeros(len(centers)).index_add(0, labels, x.new_ones(len(x)))
         mean = torch.zeros_like(centers).index_add(0, labels, x) / count.clamp(min=1).unsqueeze(1)
-        moves = (count > 0) & mean.isfinite().all(1)
         rate = torch.where(self.seen, momentum, 1.0).to(x.dtype).unsqueeze(1)
-        moved = torch.where(moves.unsqueeze(1), torch.lerp(centers, mean, rate), centers)
-        self.centers.copy_(moved)
+        moved = torch.lerp(centers, mean, rate).to(self.centers.dtype)
+        moves = (count > 0) & moved.isfinite().all(1)
+        self.centers.copy_(torch.where(moves.unsqueeze(1), moved, self.centers))
         self.seen.logical_or_(moves)
 
     def extra_repr(self) -> str:
