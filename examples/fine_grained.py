@@ -35,7 +35,7 @@ An addition, fixed after the second plan had been run and before its own run, si
 been left without the decay: "not pretrained", "slow body", ArcFace, CosFace and CircleLoss under the second
 plan's rules and seeds. The intervals are then for 18 comparisons, those of before among them.
 Of the 170 temperatures 66 ended at the lowest of the grid, 2^-2. The grid was then continued to 2^-6 and
-everything was run again, from nothing; this was written before that run.
+the runs of the second plan were made again, with no other change; this was written before them.
 """
 
 from __future__ import annotations
