@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lemmata import applications as applications
     from lemmata import classification as classification
     from lemmata import estimation as estimation
     from lemmata import generative as generative
@@ -28,6 +29,7 @@ PARTS = (
     "geometry",
     "generative",
     "training",
+    "applications",
     "verify",
 )
 
