@@ -142,8 +142,8 @@ def _log_weights(s: Tensor, here: Tensor) -> Tensor:
     best = s.masked_fill(~here, -math.inf).detach().argmax(-1, keepdim=True)
     is_best = torch.arange(s.shape[-1], device=s.device) == best
     log_D, log_rest = _log_sums(s, here)
-    below = torch.logaddexp(log_D, 2 * s)  # log(D + x^2)
-    share = s + F.softplus(s) - below
+    below = log_D - F.logsigmoid(log_D - 2 * s)  # log(D + x^2); logaddexp has no second derivative far out
+    share = s - F.logsigmoid(-s) - below
     others = masked_logsumexp(share, here & ~is_best)
     left = (log_rest - below).gather(-1, best).squeeze(-1)  # 1 less the share of the best, which may be 1
     gap = others - left
