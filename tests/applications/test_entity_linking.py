@@ -15,7 +15,7 @@ NONE = torch.zeros(2, 3, dtype=torch.bool)
 
 
 def agree(actual, expected, *tolerances):
-    assert_close(actual, torch.as_tensor(expected).double().flatten().tolist(), *tolerances)
+    assert_close(actual, torch.as_tensor(expected, dtype=F64).flatten().tolist(), *tolerances)
 
 
 def gradient_of_expected_loss(s, q):
@@ -52,7 +52,8 @@ def test_scores_lie_between_two_logits(seed):
     """entity-linking-between and entity-linking-one."""
     s = possible(Draw(seed), 4)
     q = link_probs(s)
-    assert (q[:-1].logit() < s).all() and (s < (q[:-1] / q[-1]).log()).all()
+    assert (q[:-1].logit() < s).all()
+    assert (s < (q[:-1] / q[-1]).log()).all()
     assert s.topk(2).values.sum() < 0
     assert torch.equal(s.argsort(), q[:-1].argsort())
 
@@ -84,7 +85,8 @@ def test_masked_candidates_are_not_there(mask):
     noisy = torch.where(here, x, NAN)
     probs = link_probs(noisy, here)
     agree(probs[:-1][here], link_probs(x[here])[:-1], 1e-14)
-    assert probs[:-1][~here].count_nonzero() == 0 and abs(probs.sum() - 1) < 1e-14
+    assert probs[:-1][~here].count_nonzero() == 0
+    assert abs(probs.sum() - 1) < 1e-14
     prior = mention_prior(noisy.abs(), 1.0, mask=here)
     agree(prior[here], mention_prior(x[here].abs(), 1.0), 1e-14)
     assert prior[~here].count_nonzero() == 0
@@ -144,7 +146,8 @@ def test_two_candidates_cross_zero_at_the_bound(q2):
 
 def test_scores_of_no_probabilities_leave_nothing_for_nil():
     q = link_probs(torch.tensor([[1.0, 1.0], [300.0, 200.0], [3.0, -1.0]], dtype=F64))
-    assert (q[:, 2] == 0).all() and q.isfinite().all()
+    assert (q[:, 2] == 0).all()
+    assert q.isfinite().all()
     assert q[0].tolist() == [0.5, 0.5, 0.0]
 
 
