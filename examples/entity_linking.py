@@ -28,6 +28,8 @@ BATCH, WORDS, NEAR, KNOWN, LARGE = 256, 4, 10, 30_000, 100_000
 
 
 def plain(name):
+    if name.isascii():
+        return name.lower()
     letters = unicodedata.normalize("NFKD", name)
     return "".join(c for c in letters if not unicodedata.combining(c)).lower()
 

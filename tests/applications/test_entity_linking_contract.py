@@ -5,7 +5,7 @@ import math
 import torch
 from contract import Row, check, each
 
-from lemmata.applications import link, link_probs, mention_prior
+from lemmata.applications import link, mention_prior
 
 HERE = [[True, True, True, False], [True, False, True, True], [True, True, False, True], [True] * 4]
 NOTHING = dict(mask=torch.zeros(4, 4, dtype=torch.bool))
@@ -29,13 +29,6 @@ ROWS = [
         differentiable=False,
         results=(torch.int64,),
         takes=dict(mask="none", threshold="tensor nan"),
-        wrong=dict(mask=(torch.ones(7, dtype=torch.bool),)),
-    ),
-    Row(
-        link_probs,
-        scored,
-        points=(NOTHING,),
-        takes=dict(mask="none"),
         wrong=dict(mask=(torch.ones(7, dtype=torch.bool),)),
     ),
 ]
