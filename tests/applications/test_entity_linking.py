@@ -115,6 +115,15 @@ def test_ties_take_the_first_and_the_threshold_is_nil():
     assert link(scores[:3], threshold=-INF).tolist() == [1, 0, 1]
 
 
+def test_each_row_has_its_own_number():
+    draw = Draw(5)
+    x, each = draw.uniform(2, 3, 4), 0.2 + draw.uniform(2, 3)
+    prior, found = mention_prior(x, each), link(x, threshold=each)
+    for i, j in itertools.product(range(2), range(3)):
+        agree(prior[i, j], mention_prior(x[i, j], each[i, j].item()), 1e-15)
+        assert found[i, j] == link(x[i, j], threshold=each[i, j].item())
+
+
 def test_no_candidates_are_nil():
     assert link(torch.ones(2, 3), NONE).tolist() == [-1, -1]
     assert link(torch.ones(2, 3), NONE, -INF).tolist() == [-1, -1]
@@ -168,7 +177,7 @@ def test_the_largest_counts_and_the_smallest():
     ("call", "error", "message"),
     [
         (
-            lambda: mention_prior(torch.tensor([-1.0])),
+            lambda: mention_prior(torch.tensor([2.0, -1.0])),
             ValueError,
             "counts must be at least 0, got values from -1",
         ),
@@ -186,7 +195,18 @@ def test_the_largest_counts_and_the_smallest():
             "alpha must be positive and finite",
         ),
         (lambda: mention_prior(torch.tensor([3e38, 3e38])), ValueError, "counts must have a finite sum"),
-        (lambda: mention_prior(torch.tensor([INF, 1.0])), ValueError, "counts must have a finite sum"),
+        (
+            lambda: mention_prior(torch.tensor([[INF, 1.0], [1.0, 1.0]])),
+            ValueError,
+            "counts must have a finite sum",
+        ),
+        (
+            lambda: mention_prior(torch.ones(2, 3), torch.tensor([1.0, INF])),
+            ValueError,
+            "alpha must be positive and finite",
+        ),
+        (lambda: mention_prior(torch.ones(2), torch.tensor(1)), TypeError, "alpha must be float64"),
+        (lambda: link(torch.ones(2), threshold=torch.tensor(1)), TypeError, "threshold must be float64"),
         (lambda: mention_prior(torch.ones(2), 0.0), ValueError, "alpha must be positive, got 0.0"),
         (lambda: link(torch.ones(2), torch.ones(2)), TypeError, "mask must be bool"),
         (lambda: link(torch.ones(2, 3), threshold=torch.ones(3)), ValueError, "threshold must broadcast"),
