@@ -11,14 +11,15 @@ layer to 48 x 2 x 2, two transposed convolutions k=4, s=2, p=1, hidden 24, tanh)
 convolutions, 32 and 64, leaky ReLU, a layer; for "class", which has labels, a projection besides). Kinds:
 "none", "batch" (BN), "concat" (BN, and z beside the channels of each layer), "self" (self-modulated BN) and
 "class" (BN with scale and shift by class). Losses of lemmata.generative: density_ratio_loss(...,
-"jensen_shannon"), and softplus for the generator. Adam, betas (0.5, 0.999), rate 0.002 for all, not tuned by
-kind, batches of 64, 900 steps of each in turn. The generator that is judged is the running mean of the weights,
-memory 0.99. Seeds 0, 1, 2. Metric: unbiased squared MMD, Gaussian kernel, width the median distance of
-training digits, 2000 draws against the test digits, which are looked at once. Second: accuracy on the test digits
-of one nearest neighbour among 897 draws with their labels; draws without labels get those of a support
-vector machine fitted to the training digits. A kind is called better or worse than "batch" if the 95 %
-interval (t, two degrees) of the paired difference of MMD excludes 0. Beside them a mixture of normal laws and
-a kernel density of the training digits, number of parts and width by log likelihood on the validation digits.
+"jensen_shannon"), and softplus for the generator. Adam, betas (0.5, 0.999), rate 0.002 for all, not tuned
+by kind, batches of 64, 900 steps of each in turn. The generator that is judged is the running mean of the
+weights, memory 0.99. Seeds 0, 1, 2. Metric: unbiased squared MMD, Gaussian kernel, width the median
+distance of training digits, 2000 draws against the test digits, which are looked at once. Second: accuracy
+on the test digits of one nearest neighbour among 897 draws with their labels; draws without labels get
+those of a support vector machine fitted to the training digits. A kind is called better or worse than
+"batch" if the 95 % interval (t, two degrees) of the paired difference of MMD excludes 0. Beside them a
+mixture of normal laws and a kernel density of the training digits, number of parts and width by log
+likelihood on the validation digits.
 """
 
 import copy

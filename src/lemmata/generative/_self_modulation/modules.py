@@ -33,7 +33,8 @@ class SelfModBatchNorm2d(nn.Module):
 
     Shape:
         ``forward(x, z, labels=None)``: x ``(N, C, H, W)``, z ``(N, nz)``, labels int64 ``(N,)``, if and only
-        if there are classes. The result has the shape and dtype of x; under autocast, too.
+        if there are classes. The result has the shape and dtype of x; under autocast, too. z is taken in the
+        dtype of the weights.
 
     Raises:
         TypeError: x or z is no tensor of real floating point, labels are not int64, a size is no int.
@@ -80,6 +81,7 @@ class SelfModBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor, labels: Tensor | None = None) -> Tensor:
         self._check(x, z, labels)
+        z = z.to(self.gamma[0].weight.dtype)
         if labels is not None:
             z = z + self.shift(labels) + self.scale(labels) * z
         gamma, beta = self.gamma(z)[..., None, None], self.beta(z)[..., None, None]
