@@ -65,7 +65,7 @@ def _along(k: int, s: int, p: int, d: int) -> list[int]:
     g = math.gcd(d, s)
     m = s // g  # taps m apart reach the same phase
     first = [(r + p) // g * pow(d // g, -1, m) % m for r in range(s)]
-    return [-((t - k) // m) if (r + p) % g == 0 and t < k else 0 for r, t in enumerate(first)]
+    return [-((t - k) // m) if (r + p) % g == 0 else 0 for r, t in enumerate(first)]
 
 
 def _each(name: str, value: Sizes, count: int | None, least: int) -> tuple[int, ...]:
