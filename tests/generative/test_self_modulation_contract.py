@@ -62,7 +62,7 @@ ROWS = [
     Row(
         of_z,
         data,
-        stands_for="SelfModBatchNorm2d",
+        stands_for="SelfModBatchNorm2d.forward",
         case="z",
         programs=False,  # as with classes
         no=OF_A_MODULE,
@@ -71,7 +71,7 @@ ROWS = [
     Row(
         of_class,
         classes,
-        stands_for="SelfModBatchNorm2d",
+        stands_for="SelfModBatchNorm2d.forward",
         case="classes",
         no=OF_A_MODULE,
         wrong=dict(labels=(torch.tensor([0, 4, 1, 1]), torch.tensor([0, -1, 1, 1]), torch.tensor([0]))),
