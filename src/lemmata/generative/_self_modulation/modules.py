@@ -81,7 +81,7 @@ class SelfModBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor, labels: Tensor | None = None) -> Tensor:
         self._check(x, z, labels)
-        z = z.to(self.gamma[0].weight.dtype)
+        z = z.to(next(self.gamma.parameters()).dtype)
         if labels is not None:
             z = z + self.shift(labels) + self.scale(labels) * z
         gamma, beta = self.gamma(z)[..., None, None], self.beta(z)[..., None, None]
