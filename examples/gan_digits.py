@@ -29,6 +29,7 @@ have labels, and a mixture of normal laws for each class, of 1, 2 or 3 parts, by
 """
 
 import copy
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,10 @@ from torch import Tensor, nn
 
 from lemmata.generative import SelfModBatchNorm2d, density_ratio_loss
 
-KINDS, LABELLED = ("batch", "self", "concat", "none", "class", "onehot"), ("class", "onehot")
-RATE, SEEDS, STEPS, EVERY, BATCH, NZ, MEMORY = 0.002, (0, 1, 2), 900, 100, 64, 16, 0.99
+KINDS = ("batch", "self", "concat", "none", "class", "onehot")
+LABELLED = ("class", "onehot")
+SEEDS, NZ, LEVELS = (0, 1, 2), 16, 63
+RATE, STEPS, EVERY, BATCH, MEMORY = 0.002, 900, 100, 64, 0.99
 ROOT = Path(__file__).resolve().parents[1]
 RUNS, RESULT = ROOT / "_build/gan_digits", ROOT / "book/generative/self_modulation.npz"
 
@@ -179,27 +182,26 @@ def run(kind: str, seed: int) -> dict:
     return torch.load(path)
 
 
-def load(kind: str, seed: int) -> tuple[Generator, np.ndarray]:
-    """A generator and its curve, from RESULT, where weights are float16."""
-    generator, found = Generator(kind), np.load(RESULT)
-    state = {
-        name: torch.tensor(found[f"{kind}|{seed}|{name}"]).to(value.dtype)
-        for name, value in generator.state_dict().items()
-    }
-    generator.load_state_dict(state)
-    return generator, found[f"{kind}|{seed}|curve"]
+def packed(state: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Each row of each tensor as whole numbers of size up to LEVELS, and the size of its largest entry."""
+    rows = [value.reshape(len(value), -1) for value in state.values() if value.is_floating_point()]
+    most = [row.abs().amax(1) for row in rows]
+    whole = [LEVELS * row / top.clamp_min(1e-30)[:, None] for row, top in zip(rows, most, strict=True)]
+    flat = torch.cat([row.round().flatten() for row in whole])
+    return flat.to(torch.int8).numpy(), torch.cat(most).half().numpy()
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    kept: dict[str, np.ndarray] = {}
-    for seed in SEEDS:
-        for kind in KINDS:
-            found = run(kind, seed)
-            kept[f"{kind}|{seed}|curve"] = np.array(found["curve"])
-            for name, value in found["state"].items():
-                value = value.half() if value.is_floating_point() else value
-                kept[f"{kind}|{seed}|{name}"] = value.numpy()
+    parts = digits()
+    scale, test = width(parts["train"][0]), parts["test"][0]
+    kept: dict[str, np.ndarray] = {"steps": np.arange(EVERY, STEPS + 1, EVERY)}
+    for kind, seed in itertools.product(KINDS, SEEDS):
+        found, name, generator = run(kind, seed), f"{kind}{seed}", Generator(kind)
+        generator.load_state_dict(found["state"])
+        kept[f"{name}|whole"], kept[f"{name}|most"] = packed(found["state"])
+        kept[f"{name}|curve"] = np.array(found["curve"], dtype=np.float32)
+        kept[f"{name}|score"] = np.array(mmd(draws(generator, 2000, 100 + seed)[0], test, scale))
     np.savez_compressed(RESULT, **kept)
 
 
