@@ -3,8 +3,9 @@
     python examples/gan_digits.py   # trains what is missing; writes book/generative/self_modulation.npz
 
 Resumable: each run is a file in _build/gan_digits. The plan below was committed before the first of its runs.
-Seen before it, on the validation digits alone: "batch" and "self" at three rates, one seed each, and two runs
-of "batch" in an earlier plan with smaller networks (rates 0.001 and 0.002), which 1200 steps left half trained.
+Seen before it, on the validation digits alone: "batch" and "self" at three rates, one seed each, and two
+runs of "batch" in an earlier plan with smaller networks (rates 0.001 and 0.002), which 1200 steps left half
+trained.
 
 Plan. 1797 digits, 897 to train, 450 to validate, 450 to test, by one permutation. One generator (z of 16, a
 layer to 48 x 2 x 2, two transposed convolutions k=4, s=2, p=1, hidden 24, tanh) and one discriminator (two
@@ -21,11 +22,12 @@ those of a support vector machine fitted to the training digits. A kind is calle
 mixture of normal laws and a kernel density of the training digits, number of parts and width by log
 likelihood on the validation digits.
 
-Added after the table of these had been seen, and committed before its runs: "onehot", the labels as "class" has
-them, in the discriminator, too, but in the generator as ten channels of 0 and 1 beside those of each layer.
-Nothing else is different or tuned. It is compared with "batch" by the rule above, and with "class" in the same
-way: what do labels give, and what their form? Densities with labels, likewise: the kernel density, whose points
-have labels, and a mixture of normal laws for each class, of 1, 2 or 3 parts, by likelihood on validation digits.
+Added after the table of these had been seen, and committed before its runs: "onehot", the labels as "class"
+has them, in the discriminator, too, but in the generator as ten channels of 0 and 1 beside those of each
+layer. Nothing else is different or tuned. It is compared with "batch" by the rule above, and with "class" in
+the same way: what do labels give, and what their form? Densities with labels, likewise: the kernel density,
+whose points have labels, and a mixture of normal laws for each class, of 1, 2 or 3 parts, by likelihood on
+validation digits.
 """
 
 import copy

@@ -1,8 +1,11 @@
 """Overlap counts against layers, self-modulated batch norm against batch norm, and what the runs hold."""
 
+import importlib.util
+import inspect
 import itertools
 import math
 import pickle
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from lemmata.generative import SelfModBatchNorm2d, overlap_counts
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
 
 
 def given(size=3, channels=4, nz=5, places=(3, 2), dtype=F64, seed=0):
@@ -163,19 +166,39 @@ def test_training_compiles_whole():
     torch.testing.assert_close(compiled(x, z), layer(x, z))
 
 
-def test_the_weights_of_the_runs_are_those_of_their_script(monkeypatch):
-    """They load, draw digits, and one short run has the course that the script gives twice."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    import gan_digits
+@pytest.fixture
+def script():
+    spec = importlib.util.spec_from_file_location("gan_digits", ROOT / "examples/gan_digits.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # inspect finds the source of classes there
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
 
-    train, scale = gan_digits.digits()["train"][0], gan_digits.width(gan_digits.digits()["train"][0])
-    for kind in gan_digits.KINDS:
-        generator, curve = gan_digits.load(kind, 0)
-        value = gan_digits.mmd(gan_digits.draws(generator, 500, 3)[0], train, scale)
-        assert value < 0.05 * curve[0] + 0.02
-    one, other = (gan_digits.train("self", 5, steps=1)[0].state_dict() for _ in range(2))
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    sys.modules.pop("gan_digits")
+
+def test_the_page_has_the_networks_and_the_metric_of_the_script(script):
+    """It stands alone beside its data; what it repeats is the same, letter for letter."""
+    page = (ROOT / "book/generative/self_modulation.md").read_text(encoding="utf-8")
+    for name in ("ClassBatchNorm2d", "Generator", "digits", "width", "mmd", "draws"):
+        assert inspect.getsource(getattr(script, name)) in page, name
+    for name in ("KINDS", "LABELLED", "SEEDS", "NZ", "LEVELS"):
+        line = re.search(rf"\n(?:\w+, )*{name}\b.* = .*\n", inspect.getsource(script))[0]
+        assert line in page, name
+
+
+@pytest.mark.parametrize("kind", ["self", "onehot"])
+def test_a_run_has_one_course_and_its_weights_are_kept_to_a_step(script, kind):
+    first, second = (script.train(kind, 5, steps=1)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    whole, most = map(torch.tensor, script.packed(first))
+    assert whole.dtype == torch.int8
+    for value in first.values():
+        if value.is_floating_point():
+            rows, top = value.reshape(len(value), -1), most[: len(value), None].float()
+            steps = whole[: value.numel()].view_as(rows) * top / script.LEVELS
+            assert ((steps - rows).abs() <= top * (0.5 / script.LEVELS + 6e-4)).all()
+            whole, most = whole[value.numel() :], most[len(value) :]
+    assert len(whole) == len(most) == 0
 
 
 # ------------------------------------------------------------------- failure
