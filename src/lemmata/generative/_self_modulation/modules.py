@@ -40,6 +40,7 @@ class SelfModBatchNorm2d(nn.Module):
         TypeError: x or z is no tensor of real floating point, labels are not int64, a size is no int.
         ValueError: a shape that does not fit; labels outside of the classes, where they can be read; labels
             without classes, or classes without labels; in training, one value for each channel.
+        RuntimeError: x of a dtype that batch norm does not mix with that of the layer (float64 with float32).
 
     Example:
         >>> x, z = torch.arange(8.0).view(2, 1, 2, 2), torch.ones(2, 3)
