@@ -15,7 +15,7 @@ __all__ = ["MultilabelSums", "multilabel_sums"]
 
 
 class MultilabelSums(NamedTuple):
-    """What :func:`multilabel_sums` gives, each ``(...)``, in float64 for float64 scores and else in float32."""
+    """What :func:`multilabel_sums` gives, each ``(...)``; float64 for float64 scores, else float32."""
 
     negatives: Tensor  # log(1 + A)
     positives: Tensor  # log(1 + B)
@@ -35,15 +35,15 @@ def multilabel_sums(
 
     .. math:: \log(1+A),\ A=\sum_i(1-t_i)e^{s_i-s_0},\qquad \log(1+B),\ B=\sum_i t_ie^{s_0-s_i}
 
-    With two disjoint sets of classes A and B add up; :func:`lemmata.training.sharded_multilabel_cross_entropy`
-    does it over processes. The weights of infinite scores tell by how much each set shares the gradient of an
+    Over disjoint sets of classes A and B add up; :func:`~lemmata.training.sharded_multilabel_cross_entropy` does
+    it over processes. The weights of infinite scores tell by how much each set shares the gradient of an
     infinite loss.
 
     Implements :prf:ref:`multilabel-loss`.
 
     Args:
         input: scores ``(..., C)``, as in :func:`multilabel_cross_entropy`.
-        target: labels ``(..., C)`` in [0, 1]; where ``padding_index`` is given, int64 ``(..., K)``, positives.
+        target: labels ``(..., C)`` in [0, 1]; where ``padding_index`` is given, int64 ``(..., K)``.
         threshold: a number, or a tensor that broadcasts to ``(...)``.
         mask: bool, broadcasts to ``(..., C)``; True where a label counts. Not beside an index.
         padding_index: None, or the entry of an index that stands for nothing.
