@@ -35,9 +35,9 @@ def multilabel_sums(
 
     .. math:: \log(1+A),\ A=\sum_i(1-t_i)e^{s_i-s_0},\qquad \log(1+B),\ B=\sum_i t_ie^{s_0-s_i}
 
-    Over disjoint sets of classes A and B add up; :func:`~lemmata.training.sharded_multilabel_cross_entropy` does
-    it over processes. The weights of infinite scores tell by how much each set shares the gradient of an
-    infinite loss.
+    Over disjoint sets of classes A and B add up:
+    :func:`~lemmata.training.sharded_multilabel_cross_entropy` does it over processes. The weights of infinite
+    scores tell by how much each set shares the gradient of an infinite loss.
 
     Implements :prf:ref:`multilabel-loss`.
 
