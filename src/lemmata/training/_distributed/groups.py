@@ -13,7 +13,17 @@ from lemmata import _arguments as check
 from lemmata.numerics.gathering import gather
 from lemmata.numerics.precision import compute_dtype
 
-__all__ = ["ClassShard", "alike", "all_states", "class_shard", "local", "replicated", "unsharded", "whole"]
+__all__ = [
+    "ClassShard",
+    "alike",
+    "all_states",
+    "check_group",
+    "class_shard",
+    "local",
+    "replicated",
+    "unsharded",
+    "whole",
+]
 
 
 class ClassShard(NamedTuple):
@@ -40,6 +50,7 @@ def class_shard(size: int, group: dist.ProcessGroup | None = None) -> ClassShard
         ClassShard(start=0, stop=5, classes=5)
         >>> dist.destroy_process_group()
     """
+    check_group(group)
     number = [0]
 
     def state() -> Tensor:
@@ -50,6 +61,12 @@ def class_shard(size: int, group: dist.ProcessGroup | None = None) -> ClassShard
     sizes = all_states(state, like, group, "class_shard").flatten().long().tolist()
     start = sum(sizes[: dist.get_rank(group)])
     return ClassShard(start, start + number[0], sum(sizes))
+
+
+def check_group(group: dist.ProcessGroup | None) -> None:
+    """Raise TypeError unless it is a group, or None for all ranks."""
+    if not isinstance(group, dist.ProcessGroup | None):
+        raise TypeError(f"group must be a ProcessGroup or None, got {type(group).__name__}")
 
 
 def _device(group: dist.ProcessGroup | None) -> torch.device:

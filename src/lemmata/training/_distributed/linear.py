@@ -140,7 +140,9 @@ def _slopes_at_once(kept, padding, needed, slopes) -> list[Tensor | None]:
         for i in wanted:
             given[i] = given[i] if given[i].requires_grad else given[i].requires_grad_()
         leaves = [given[i] for i in wanted]
-        made = torch.autograd.grad(_sums(*given, padding)[:2], leaves, slopes, create_graph=again)
+        x, weight, bias, theta, target = given
+        logs = _sums(x, weight, bias, theta, target, padding)[:2]
+        made = torch.autograd.grad(logs, leaves, slopes, create_graph=again)
     found = dict(zip(wanted, made, strict=True))
     return [found.get(i) for i in range(5)]
 
