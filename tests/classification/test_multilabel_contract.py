@@ -123,6 +123,7 @@ ROWS = [
         multilabel_sums,
         summed,
         results=(None,) * 4,
+        programs=False,
         no=dict(dtypes="of half types the sums stay in float32"),
         **NUMBER,
     ),

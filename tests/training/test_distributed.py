@@ -1,5 +1,6 @@
 """The loss over sharded classes and HSIC over sharded samples, on worlds of one, two and three ranks."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -16,11 +17,12 @@ LIMITS = {"64": 1e-12, "32": 1e-6, "hsic": 1e-11, "test": 1e-10, "sketch": 2e-6,
 def test_ranks_agree_with_one_device_and_learn_of_faults(run_ranks):
     """One launch for all, which costs more than what is in it: the ranks print what is looked at here."""
     lines = [
-        [json.loads(line) for line in printed if line[0] == "["] for printed in run_ranks(PROGRAM, *MODULES)
+        [json.loads(line) for line in printed if line.startswith("[")]
+        for printed in run_ranks(PROGRAM, *MODULES)
     ]
     worlds = [[line for line in printed if isinstance(line[0], int)] for printed in lines]
     assert [len(printed) for printed in worlds] == [3, 2, 1]
-    for world, found in sum(worlds, []):
+    for world, found in itertools.chain(*worlds):
         check_world(world, found)
     told = [{name: rest for name, *rest in printed if isinstance(name, str)} for printed in lines]
     for rank in (0, 1):

@@ -11,7 +11,15 @@ from lemmata import _arguments as check
 from lemmata.classification import MultilabelSums, multilabel_sums
 from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
-from lemmata.training._distributed.groups import ClassShard, alike, local, replicated, unsharded, whole
+from lemmata.training._distributed.groups import (
+    ClassShard,
+    alike,
+    check_group,
+    local,
+    replicated,
+    unsharded,
+    whole,
+)
 from lemmata.training._distributed.loss import Sums, here, merged_loss
 
 __all__ = ["sharded_linear_multilabel_cross_entropy"]
@@ -63,6 +71,7 @@ def sharded_linear_multilabel_cross_entropy(
         tensor(0.8682)
         >>> dist.destroy_process_group()
     """
+    check_group(group)
     weight, mesh, own = local("linear_weight", linear_weight, 0)
     group = mesh.get_group() if mesh is not None else group
     features = unsharded("input", input)

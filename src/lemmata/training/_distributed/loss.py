@@ -15,6 +15,7 @@ from lemmata.training._distributed.groups import (
     ClassShard,
     alike,
     all_states,
+    check_group,
     local,
     replicated,
     unsharded,
@@ -71,6 +72,7 @@ def sharded_multilabel_cross_entropy(
         tensor(1.9747)
         >>> dist.destroy_process_group()
     """
+    check_group(group)
     scores, mesh, own = local("input", input, -1)
     group = mesh.get_group() if mesh is not None else group
     check.scores("input", scores)

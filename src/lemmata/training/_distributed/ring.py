@@ -17,7 +17,7 @@ from lemmata.numerics.kernels import Kernel, KernelLike, kernel_of
 from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.tiles import distances, squared_distances
 from lemmata.numerics.units import unit_of
-from lemmata.training._distributed.groups import all_states
+from lemmata.training._distributed.groups import all_states, check_group
 
 __all__ = ["sharded_hsic", "sharded_hsic_test"]
 
@@ -68,6 +68,7 @@ def sharded_hsic(
         tensor(0.0467)
         >>> dist.destroy_process_group()
     """
+    check_group(group)
     check.tensor("x", x)
     with torch.no_grad(), no_autocast(x):
         made = _shards(x, y, kernel, bandwidth, estimator, group, "sharded_hsic")
@@ -116,6 +117,7 @@ def sharded_hsic_test(
         tensor(0.0100, dtype=torch.float64)
         >>> dist.destroy_process_group()
     """
+    check_group(group)
     check.tensor("x", x)
     check.generator("generator", generator)
     permutations = check.at_least("permutations", permutations, 1)
