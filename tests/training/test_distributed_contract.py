@@ -10,13 +10,13 @@ from helpers import F64
 from torch import distributed as dist
 
 from lemmata.training import (
+    ClassShard,
     class_shard,
     sharded_hsic,
     sharded_hsic_test,
     sharded_linear_multilabel_cross_entropy,
     sharded_multilabel_cross_entropy,
 )
-from lemmata.training._distributed.groups import ClassShard
 
 
 def start():

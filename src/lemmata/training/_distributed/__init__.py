@@ -16,9 +16,9 @@ What holds for every function here:
 """
 
 from lemmata import _parts
-from lemmata.training._distributed.groups import *
 from lemmata.training._distributed.linear import *
 from lemmata.training._distributed.loss import *
 from lemmata.training._distributed.ring import *
+from lemmata.training._distributed.shards import *
 
 _parts.collect(__name__)

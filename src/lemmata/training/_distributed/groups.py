@@ -1,77 +1,24 @@
-"""What ranks tell each other: states, faults, gradients of what all of them hold, and who has which class."""
+"""What ranks tell each other: states, faults, and the gradients of what all of them hold."""
 
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
 
-from lemmata import _arguments as check
 from lemmata.numerics.gathering import gather
 from lemmata.numerics.precision import compute_dtype
 
-__all__ = [
-    "ClassShard",
-    "alike",
-    "all_states",
-    "check_group",
-    "class_shard",
-    "local",
-    "replicated",
-    "unsharded",
-    "whole",
-]
-
-
-class ClassShard(NamedTuple):
-    """Which classes a rank holds: ``range(start, stop)`` of so many."""
-
-    start: int
-    stop: int
-    classes: int
-
-
-def class_shard(size: int, group: dist.ProcessGroup | None = None) -> ClassShard:
-    """The classes of this rank, from the sizes of all shards in the order of the ranks: one collective.
-
-    Call it once, where the layer is made; a step then needs no sizes.
-
-    Args:
-        size: how many classes this rank has, 0 or more.
-        group: the ranks; None: all.
-
-    Example:
-        >>> from torch import distributed as dist
-        >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-        >>> class_shard(5)
-        ClassShard(start=0, stop=5, classes=5)
-        >>> dist.destroy_process_group()
-    """
-    check_group(group)
-    number = [0]
-
-    def state() -> Tensor:
-        number[0] = check.at_least("size", size)
-        return torch.tensor([number[0]], dtype=torch.float64, device=_device(group))
-
-    like = torch.zeros(1, dtype=torch.float64, device=_device(group))
-    sizes = all_states(state, like, group, "class_shard").flatten().long().tolist()
-    start = sum(sizes[: dist.get_rank(group)])
-    return ClassShard(start, start + number[0], sum(sizes))
+__all__ = ["alike", "all_states", "check_group", "local", "replicated", "unsharded", "whole"]
 
 
 def check_group(group: dist.ProcessGroup | None) -> None:
     """Raise TypeError unless it is a group, or None for all ranks."""
     if not isinstance(group, dist.ProcessGroup | None):
         raise TypeError(f"group must be a ProcessGroup or None, got {type(group).__name__}")
-
-
-def _device(group: dist.ProcessGroup | None) -> torch.device:
-    on_gpu = dist.get_backend(group) == "nccl"
-    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
 
 
 def all_states(
@@ -157,8 +104,11 @@ def _is_dtensor(value: Any) -> bool:
     return module is not None and isinstance(value, module.DTensor)
 
 
-def local(name: str, value: Any, dim: int) -> tuple[Any, DeviceMesh | None, ClassShard | None]:
-    """A tensor as it is; of a DTensor sharded along ``dim`` this rank's part, the mesh and the classes."""
+def local(name: str, value: Any, dim: int) -> tuple[Any, DeviceMesh | None, tuple[int, int, int] | None]:
+    """A tensor as it is; of a DTensor sharded along ``dim`` this rank's part, the mesh, and what it holds.
+
+    That is start, stop and number of classes.
+    """
     if not _is_dtensor(value):
         return value, None, None
     mesh, axis = value.device_mesh, dim % max(1, value.dim())
@@ -169,7 +119,7 @@ def local(name: str, value: Any, dim: int) -> tuple[Any, DeviceMesh | None, Clas
     start, stop = (min(classes, (mesh.get_local_rank() + k) * step) for k in (0, 1))
     if part.shape[axis] != stop - start:
         raise ValueError(f"{name} must be cut as torch.chunk does, got {part.shape[axis]} classes here")
-    return part, mesh, ClassShard(start, stop, classes)
+    return part, mesh, (start, stop, classes)
 
 
 def unsharded(name: str, value: Any) -> Any:

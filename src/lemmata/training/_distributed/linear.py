@@ -20,7 +20,8 @@ from lemmata.training._distributed.groups import (
     unsharded,
     whole,
 )
-from lemmata.training._distributed.loss import Sums, here, merged_loss
+from lemmata.training._distributed.merging import Sums, here, merged_loss, shard_of
+from lemmata.training._distributed.shards import ClassShard
 
 __all__ = ["sharded_linear_multilabel_cross_entropy"]
 
@@ -76,7 +77,6 @@ def sharded_linear_multilabel_cross_entropy(
     group = mesh.get_group() if mesh is not None else group
     features = unsharded("input", input)
     check.scores("input", features)
-    shard = shard or own
 
     def sums() -> Sums:
         check.choice("reduction", reduction, REDUCTIONS)
@@ -88,7 +88,7 @@ def sharded_linear_multilabel_cross_entropy(
         if bias is not None:
             check.floating("linear_bias", bias)
             check.shape("linear_bias", bias, weight.shape[:1], beside="linear_weight")
-        labels, padding = here(target, shard, len(weight), padding_index, mesh)
+        labels, padding = here(target, shard_of(shard, own), len(weight), padding_index, mesh)
         sizes = (*features.shape[:-1], labels.shape[-1] if padding is not None else len(weight))
         check.shape("target", labels, sizes, beside="input and linear_weight")
         theta = replicated(unsharded("threshold", threshold), group)
