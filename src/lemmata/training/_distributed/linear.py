@@ -12,7 +12,6 @@ from lemmata.classification import MultilabelSums, multilabel_sums
 from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 from lemmata.training._distributed.groups import (
-    ClassShard,
     alike,
     check_group,
     local,

@@ -93,7 +93,7 @@ def sharded_hsic_test(
     apart across ranks, too. For each order the samples of y go round the ring to their new places, and then
     with those of x once more. p counts as there, with the same allowance for ties.
 
-    Implements :prf:ref:`distributed-ring`, :prf:ref:`distributed-permutation`.
+    Implements :prf:ref:`distributed-ring`.
 
     Args:
         x: as in :func:`sharded_hsic`.
