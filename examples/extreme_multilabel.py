@@ -2,6 +2,7 @@
 
     torchrun --nproc-per-node 2 examples/extreme_multilabel.py
 
+From a fresh clone: ``make setup && .venv/bin/torchrun --nproc-per-node 2 examples/extreme_multilabel.py``.
 Self-made data: a row has a few labels of a Zipf law, and its features are the sum of the labels' codes plus
 noise, so that there is something to learn. Each process holds its share of the classes as a DTensor; a step
 sends four numbers a row. Every ``--every`` steps all shards are saved; started again with the same ``--out``
