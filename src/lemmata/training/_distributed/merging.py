@@ -35,9 +35,10 @@ def here(
 ) -> tuple[Tensor, int | None]:
     """Labels of this rank's classes and None; or an index among them, and what stands for nothing in it."""
     check.tensor("target", target)
+    padding = check.integer("padding_index", padding)
     if target.dtype != torch.int64:
         return alike("target", target, mesh), None
-    target, padding = unsharded("target", target), check.integer("padding_index", padding)
+    target = unsharded("target", target)
     if shard is None:
         raise ValueError("shard must be what class_shard gave where target is an index, got None")
     if shard.stop - shard.start != size:
