@@ -54,7 +54,7 @@ def run_ranks(tmp_path: Path) -> Callable[..., list[list[str]]]:
         command = [sys.executable, "-c", LAUNCHER, program, str(tmp_path), *modules]
         launcher = subprocess.Popen(command, start_new_session=True, env={**os.environ, "PYTHONPATH": path})
         try:
-            assert launcher.wait(timeout=100) == 0
+            assert launcher.wait(timeout=200) == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(launcher.pid, signal.SIGKILL)
