@@ -18,6 +18,7 @@ from lemmata.training import (
     sharded_linear_multilabel_cross_entropy,
     sharded_multilabel_cross_entropy,
 )
+from lemmata.training._distributed.groups import replicated
 
 RANK, FOLDER = int(sys.argv[1]), sys.argv[2]
 INF, F64 = math.inf, torch.float64
@@ -181,6 +182,8 @@ def strange(cut, world):
     got = sharded_multilabel_cross_entropy(half[:, cut], labels[:, cut], reduction="none")
     note("bfloat16", (got, multilabel_cross_entropy(half, labels, reduction="none")))
     assert got.dtype == torch.bfloat16
+    gloo(world)
+    sharded_multilabel_cross_entropy(scores[:, cut].float(), labels[:, cut])  # now the ranks know the size
     calls.clear()
     mine = leaf(scores[:, cut].float())
     sharded_multilabel_cross_entropy(mine, labels[:, cut]).backward()
@@ -189,6 +192,22 @@ def strange(cut, world):
     x, mine = leaf(x.float()), leaf(weight[cut].float())
     sharded_linear_multilabel_cross_entropy(x, mine, labels[:, cut]).backward()
     found["layer"] = copy.deepcopy(calls)
+
+
+def gloo(world):
+    """What gloo would do wrong: equal numbers in bfloat16, and a NaN that is not on rank 0."""
+    x, g = torch.zeros(600, dtype=torch.bfloat16), torch.full((600,), 129.0 + RANK).bfloat16()
+    x.requires_grad_()
+    replicated(x, None).backward(g)
+    total = float(sum(129 + rank for rank in range(world)))
+    note("gloo-sums", (x.grad, torch.full((600,), total).bfloat16()))
+    for at in range(world):
+        numbers = torch.arange(1.0, 2 * world, 2).expand(4, world).clone()
+        numbers[0, at] = math.nan
+        got = sharded_multilabel_cross_entropy(
+            numbers[:, RANK : RANK + 1], torch.zeros(4, 1), reduction="none"
+        )
+        note("gloo-nan-32", (got, multilabel_cross_entropy(numbers, torch.zeros(4, world), reduction="none")))
 
 
 def dtensors(world):

@@ -1,10 +1,13 @@
 """What ranks tell each other: states, faults, and the gradients of what all of them hold."""
 
 import sys
+import zlib
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
@@ -12,7 +15,20 @@ from torch.distributed.device_mesh import DeviceMesh
 from lemmata.numerics.gathering import gather
 from lemmata.numerics.precision import compute_dtype
 
-__all__ = ["alike", "all_states", "check_group", "local", "replicated", "unsharded", "whole"]
+__all__ = [
+    "alike",
+    "all_states",
+    "check_group",
+    "device_of",
+    "group_of",
+    "learns",
+    "local",
+    "replicated",
+    "unsharded",
+    "whole",
+]
+
+ROOM: WeakKeyDictionary[dist.ProcessGroup, int] = WeakKeyDictionary()  # bytes of a state, agreed in a group
 
 
 def check_group(group: dist.ProcessGroup | None) -> None:
@@ -22,35 +38,66 @@ def check_group(group: dist.ProcessGroup | None) -> None:
 
 
 def all_states(
-    state: Callable[[], Tensor], like: Tensor, group: dist.ProcessGroup | None, name: str
+    state: Callable[[], tuple[Tensor, dict[str, Any]]], group: dist.ProcessGroup | None, name: str
 ) -> Tensor:
-    """The state of each rank, ``(world, k)``, by one ``all_gather``; where one rank raised, all raise.
+    """The state of each rank, ``(world, ...)``, by one ``all_gather``; where one rank raised, all raise.
+
+    No rank knows how large the others' states are, nor whether they have one. So every message is as long as
+    the states of the call before were, and a header: where all fit they are in it. Else they follow in a
+    second ``all_gather``, once the headers have said that all are alike.
 
     Args:
-        state: makes that of this rank, in the shape ``(k,)`` and the dtype of ``like``.
-        like: what is sent in its place by a rank where it raised.
+        state: makes that of this rank, and what else must be the same on all ranks.
         group: the ranks.
         name: of the public function, for errors.
     """
-    fault, mine = None, like.new_zeros(like.shape)
+    fault, mine, same = None, torch.empty(0, device=device_of(group)), {}
     try:
-        mine = state()
+        mine, same = state()
+        mine = mine.detach().contiguous()
     except Exception as error:
         fault = error
-    flag = mine.new_full((1,), float(fault is not None))
+    key = dist.group.WORLD if group is None else group
+    room, sent = ROOM.get(key, 0), mine.flatten().view(torch.uint8)
+    kind = zlib.crc32(f"{name} {same} {mine.dtype} {tuple(mine.shape)}".encode())
+    header = torch.tensor([fault is not None, kind, len(sent)], device=mine.device).view(torch.uint8)
+    message = F.pad(torch.cat([header, sent]), (0, room - len(sent)))
+    states = _gathered(message, group, name, fault)
+    _raise_faults(states[:, : len(header)].contiguous().view(torch.int64).tolist(), fault, name, same)
+    states = states[:, len(header) :]
+    states = states[:, : len(sent)] if len(sent) <= room else _gathered(sent, group, name, None)
+    ROOM[key] = len(sent)
+    return states.contiguous().view(mine.dtype).view(len(states), *mine.shape)
+
+
+def _raise_faults(headers: list[list[int]], fault: Exception | None, name: str, same: Any) -> None:
+    """Raise what this rank or another has raised, or that their arguments differ."""
+    if fault is not None:
+        raise fault
+    if ranks := [str(rank) for rank, (raised, *_) in enumerate(headers) if raised]:
+        raise RuntimeError(f"{name} has raised on rank {', '.join(ranks)}; see the error there")
+    if ranks := [str(rank) for rank, header in enumerate(headers) if header != headers[0]]:
+        here = ", ".join(f"{key} {value}" for key, value in same.items())
+        raise ValueError(
+            f"{name} must be called alike on all ranks: {', '.join(ranks)} differ from rank 0; here {here}"
+        )
+
+
+def _gathered(sent: Tensor, group: dist.ProcessGroup | None, name: str, fault: Exception | None) -> Tensor:
+    """The bytes of each rank, (world, k)."""
     try:
-        states = torch.stack(gather(torch.cat([mine.detach(), flag]), group))
+        return torch.stack(gather(sent, group))
     except RuntimeError as error:
         here, world = dist.get_rank(group), dist.get_world_size(group)
         raise RuntimeError(
             f"{name} on rank {here} of {world}: another rank has died, or is later than the timeout"
         ) from (fault or error)
-    if fault is not None:
-        raise fault
-    if (states[:, -1] != 0).any():
-        ranks = states[:, -1].nonzero().flatten().tolist()
-        raise RuntimeError(f"{name} has raised on rank {', '.join(map(str, ranks))}; see the error there")
-    return states[:, :-1]
+
+
+def device_of(group: dist.ProcessGroup | None) -> torch.device:
+    """Where tensors lie that a group sends."""
+    on_gpu = dist.get_backend(group) == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
 
 
 # --------------------------------------------------------------------------- what all ranks hold
@@ -59,6 +106,12 @@ def all_states(
 def replicated(x: Any, group: dist.ProcessGroup | None) -> Any:
     """``x``, which is the same on all ranks: its gradient is the sum of what each rank contributes."""
     return _Replicated.apply(x, group) if isinstance(x, Tensor) and x.requires_grad else x
+
+
+def learns(**given: Any) -> dict[str, Any]:
+    """The shapes of those whose gradient all ranks will make together."""
+    learning = {name: v for name, v in given.items() if isinstance(v, Tensor) and v.requires_grad}
+    return {f"gradient of {name}": tuple(value.shape) for name, value in learning.items()}
 
 
 class _Replicated(torch.autograd.Function):
@@ -104,6 +157,12 @@ def _is_dtensor(value: Any) -> bool:
     return module is not None and isinstance(value, module.DTensor)
 
 
+def group_of(value: Any, group: dist.ProcessGroup | None) -> dist.ProcessGroup | None:
+    """The ranks that a DTensor lies on, or those that were named."""
+    check_group(group)
+    return value.device_mesh.get_group() if _is_dtensor(value) and value.device_mesh.ndim == 1 else group
+
+
 def local(name: str, value: Any, dim: int) -> tuple[Any, DeviceMesh | None, tuple[int, int, int] | None]:
     """A tensor as it is; of a DTensor sharded along ``dim`` this rank's part, the mesh, and what it holds.
 
@@ -138,10 +197,10 @@ def alike(name: str, value: Any, mesh: DeviceMesh | None, dim: int = -1) -> Any:
     return local(name, value, dim)[0]
 
 
-def whole(value: Tensor, mesh: DeviceMesh | None) -> Tensor:
-    """A result that all ranks hold; a DTensor where the scores were one."""
-    if mesh is None:
+def whole(value: Tensor, given: Any) -> Tensor:
+    """A result that all ranks hold; a DTensor where that was given one."""
+    if not _is_dtensor(given):
         return value
     from torch.distributed.tensor import DTensor, Replicate
 
-    return DTensor.from_local(value, mesh, [Replicate()], run_check=False)
+    return DTensor.from_local(value, given.device_mesh, [Replicate()], run_check=False)

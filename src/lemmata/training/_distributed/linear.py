@@ -13,7 +13,8 @@ from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 from lemmata.training._distributed.groups import (
     alike,
-    check_group,
+    group_of,
+    learns,
     local,
     replicated,
     unsharded,
@@ -71,13 +72,12 @@ def sharded_linear_multilabel_cross_entropy(
         tensor(0.8682)
         >>> dist.destroy_process_group()
     """
-    check_group(group)
-    weight, mesh, own = local("linear_weight", linear_weight, 0)
-    group = mesh.get_group() if mesh is not None else group
-    features = unsharded("input", input)
-    check.scores("input", features)
+    group = group_of(linear_weight, group)
 
     def sums() -> Sums:
+        weight, mesh, own = local("linear_weight", linear_weight, 0)
+        features = unsharded("input", input)
+        check.scores("input", features)
         check.choice("reduction", reduction, REDUCTIONS)
         check.floating("linear_weight", weight)
         if weight.dim() != 2 or weight.shape[1] != features.shape[-1]:
@@ -91,11 +91,12 @@ def sharded_linear_multilabel_cross_entropy(
         sizes = (*features.shape[:-1], labels.shape[-1] if padding is not None else len(weight))
         check.shape("target", labels, sizes, beside="input and linear_weight")
         theta = replicated(unsharded("threshold", threshold), group)
-        return Sums(_by_blocks(replicated(features, group), weight, bias, labels, theta, padding), None)
+        made = _by_blocks(replicated(features, group), weight, bias, labels, theta, padding)
+        same = {"features": features.shape[-1], "dtype": features.dtype, "reduction": reduction}
+        return Sums(made, None, {**same, **learns(input=features, threshold=theta)})
 
-    name = "sharded_linear_multilabel_cross_entropy"
-    rows, _ = merged_loss(sums, features, features.shape[:-1], False, group, name)
-    return whole(reduce_rows(rows, reduction).to(features.dtype), mesh)
+    rows, _ = merged_loss(sums, group, "sharded_linear_multilabel_cross_entropy")
+    return whole(reduce_rows(rows, reduction).to(input.dtype), linear_weight)
 
 
 def _by_blocks(x, weight, bias, target, theta, padding) -> MultilabelSums:

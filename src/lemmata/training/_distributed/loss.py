@@ -6,7 +6,7 @@ from torch import distributed as dist
 from lemmata import _arguments as check
 from lemmata.classification import multilabel_sums
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
-from lemmata.training._distributed.groups import alike, check_group, local, replicated, unsharded, whole
+from lemmata.training._distributed.groups import alike, group_of, learns, local, replicated, unsharded, whole
 from lemmata.training._distributed.merging import Sums, here, merged_loss, shard_of
 from lemmata.training._distributed.shards import ClassShard
 
@@ -60,23 +60,20 @@ def sharded_multilabel_cross_entropy(
         tensor(1.9747)
         >>> dist.destroy_process_group()
     """
-    check_group(group)
-    scores, mesh, own = local("input", input, -1)
-    group = mesh.get_group() if mesh is not None else group
-    check.scores("input", scores)
-    hides = mask is not None
+    group = group_of(input, group)
 
     def sums() -> Sums:
+        scores, mesh, own = local("input", input, -1)
+        check.scores("input", scores)
         check.choice("reduction", reduction, REDUCTIONS)
         held = shard_of(shard, own)
         theta = replicated(unsharded("threshold", threshold), group)
-        keep = alike("mask", mask, mesh)
         labels, padding = here(target, held, scores.shape[-1], padding_index, mesh)
+        keep = alike("mask", mask, mesh)
         made = multilabel_sums(scores, labels, threshold=theta, mask=keep, padding_index=padding)
-        return Sums(made, check.broadcast("mask", keep, scores.shape).any(-1) if hides else None)
+        counts = None if keep is None else check.broadcast("mask", keep, scores.shape).any(-1)
+        return Sums(made, counts, {"dtype": scores.dtype, "reduction": reduction, **learns(threshold=theta)})
 
-    rows, counts = merged_loss(
-        sums, scores, scores.shape[:-1], hides, group, "sharded_multilabel_cross_entropy"
-    )
+    rows, counts = merged_loss(sums, group, "sharded_multilabel_cross_entropy")
     count = None if counts is None else counts.sum().clamp(min=1)
-    return whole(reduce_rows(rows, reduction, count).to(scores.dtype), mesh)
+    return whole(reduce_rows(rows, reduction, count).to(input.dtype), input)

@@ -9,7 +9,6 @@ from torch import distributed as dist
 
 from lemmata import _arguments as check
 from lemmata.classification import MultilabelSums
-from lemmata.numerics.precision import compute_dtype
 from lemmata.training._distributed.groups import alike, all_states, replicated, unsharded
 from lemmata.training._distributed.shards import ClassShard
 
@@ -28,6 +27,7 @@ class Sums(NamedTuple):
 
     of_rows: MultilabelSums
     counts: Tensor | None  # (...), bool: whether a label of the row counts
+    same: dict[str, Any]  # what the other ranks must have, too
 
 
 def here(
@@ -48,24 +48,22 @@ def here(
     return torch.where(inside, target - shard.start, -1), -1
 
 
-def merged_loss(
-    sums: Callable[[], Sums], like: Tensor, rows: torch.Size, masked: bool, group: Any, name: str
-) -> tuple[Tensor, Tensor | None]:
+def merged_loss(sums: Callable[[], Sums], group: Any, name: str) -> tuple[Tensor, Tensor | None]:
     """The loss of each row over all ranks, and whether a label of it counts (None: no mask)."""
     made: list[Sums] = []
 
-    def state() -> Tensor:
+    def state() -> tuple[Tensor, dict[str, Any]]:
         made.append(sums())
-        found = made[0]
-        columns = [*found.of_rows, *([] if found.counts is None else [found.counts])]
-        return torch.cat([column.detach().to(empty.dtype).flatten() for column in columns])
+        logs, counts, same = made[0]
+        columns = [column.detach() for column in logs]
+        state = torch.stack(columns if counts is None else [*columns, counts.to(columns[0].dtype)])
+        return state, {"rows": tuple(logs[0].shape), "mask": counts is not None, **same}
 
-    empty = like.new_zeros((4 + masked) * rows.numel(), dtype=compute_dtype(like))
-    states = all_states(state, empty, group, name).unflatten(1, (4 + masked, *rows))
-    place, own = dist.get_rank(group), made[0].of_rows
+    states, own = all_states(state, group, name), made[0].of_rows
+    place = dist.get_rank(group)
     log_a = _over_ranks(own.negatives, states[:, 0], states[:, 2], place, group)
     log_b = _over_ranks(own.positives, states[:, 1], states[:, 3], place, group)
-    return log_a + log_b, states[:, 4].any(0) if masked else None
+    return log_a + log_b, states[:, 4].any(0) if states.shape[1] > 4 else None
 
 
 # --------------------------------------------------------------------------- the sum over ranks

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -69,9 +69,9 @@ def sharded_hsic(
         >>> dist.destroy_process_group()
     """
     check_group(group)
-    check.tensor("x", x)
+    with torch.no_grad():
+        made = _shards(lambda: _checked(x, y, kernel, bandwidth, estimator), group, "sharded_hsic")
     with torch.no_grad(), no_autocast(x):
-        made = _shards(x, y, kernel, bandwidth, estimator, group, "sharded_hsic")
         value = made.values(made.x, made.row_sums(made.x), made.y[None])[0] * made.unit
         return value.to(torch.promote_types(x.dtype, y.dtype))
 
@@ -118,11 +118,16 @@ def sharded_hsic_test(
         >>> dist.destroy_process_group()
     """
     check_group(group)
-    check.tensor("x", x)
-    check.generator("generator", generator)
-    permutations = check.at_least("permutations", permutations, 1)
+
+    def checked() -> _Given:
+        check.generator("generator", generator)
+        count = check.at_least("permutations", permutations, 1)
+        given = _checked(x, y, kernel, bandwidth, estimator)
+        return given._replace(same={**given.same, "permutations": count})
+
+    with torch.no_grad():
+        made = _shards(checked, group, "sharded_hsic_test")
     with torch.no_grad(), no_autocast(x):
-        made = _shards(x, y, kernel, bandwidth, estimator, group, "sharded_hsic_test")
         sums = made.row_sums(made.x)
         orders = made.orders(permutations, generator)
         statistics = torch.cat([made.values(made.x, sums, made.shuffled(pi)) for pi in orders])
@@ -155,7 +160,7 @@ class _Shards:
 
     def all_of(self, mine: Tensor) -> Tensor:
         """The sum over the ranks, in their order."""
-        return all_states(lambda: mine, mine, self.group, self.name).sum(0)
+        return all_states(lambda: (mine, {}), self.group, self.name).sum(0)
 
     def ring(self, block: Tensor) -> Iterator[tuple[int, Tensor]]:
         """The block of each rank, this one's first, then that of the rank before it, and so on round."""
@@ -265,43 +270,50 @@ def _tile(kernel: Kernel, left: Tensor, right: Tensor) -> Tensor:
 # --------------------------------------------------------------------------- samples
 
 
-def _shards(x, y, kernel, bandwidth, estimator, group, name) -> _Shards:
+class _Given(NamedTuple):
+    """The arguments of one rank, which are right."""
+
+    x: Tensor
+    y: Tensor
+    kernel: Kernel
+    widths: list[float]  # 1 where there is none
+    estimator: str
+    same: dict[str, Any]  # what the other ranks must have, too
+
+
+def _shards(checked: Callable[[], _Given], group, name) -> _Shards:
     """The samples of a public function, checked on all ranks, their mean out and in one unit."""
-    made: list[Any] = []
+    made: list[_Given] = []
 
-    def header() -> Tensor:
-        made.extend(_checked(x, y, kernel, bandwidth, estimator))
-        largest = [v.detach().double().abs().amax() if v.numel() else 0.0 for v in (x, y)]
-        sizes = [len(x), x.shape[1], y.shape[1]]
-        return torch.tensor([*sizes, *map(float, (*largest, *made[1]))], dtype=torch.float64, device=x.device)
+    def header() -> tuple[Tensor, dict[str, Any]]:
+        made.append(given := checked())
+        largest = [v.double().abs().amax().item() if v.numel() else 0.0 for v in (given.x, given.y)]
+        numbers = [float(len(given.x)), *largest]
+        return torch.tensor(numbers, dtype=torch.float64, device=given.x.device), given.same
 
-    states = all_states(header, x.new_zeros(7, dtype=torch.float64), group, name)
-    kernel, sizes, n = made[0], states[:, 0].long().tolist(), int(states[:, 0].sum())
-    if (states[:, [1, 2, 5, 6]] != states[0, [1, 2, 5, 6]]).any():
-        found = [tuple(rank) for rank in states[:, [1, 2, 5, 6]].tolist()]
-        raise ValueError(f"x, y and bandwidth must have the same d, e and widths on all ranks, got {found}")
-    if n < (4 if estimator == "unbiased" else 1):
-        raise ValueError(
-            f"x must have at least {4 if estimator == 'unbiased' else 1} samples here, got n = {n}"
-        )
-    units = unit_of(states[:, 3:5].amax(0, keepdim=True), 0)[0]
+    states = all_states(header, group, name)
+    x, y, kernel, widths, estimator, _ = made[0]
+    sizes, least = states[:, 0].long().tolist(), 4 if estimator == "unbiased" else 1
+    if (n := sum(sizes)) < least:
+        raise ValueError(f"x must have at least {least} samples here, got n = {n}")
+    units = unit_of(states[:, 1:].amax(0, keepdim=True), 0)[0]
     if kernel.of == "samples":
         units = torch.ones_like(units)
     a, b = (v.double() / unit for v, unit in zip((x, y), units, strict=True))
     if kernel.of != "samples":
         sums = torch.cat([a.sum(0), b.sum(0)])
-        mean = all_states(lambda: sums, sums, group, name).sum(0) / n
+        mean = all_states(lambda: (sums, {}), group, name).sum(0) / n
         a, b = a - mean[: a.shape[1]], b - mean[a.shape[1] :]
     if kernel.scaled:
         most = torch.finfo(torch.float64).max
-        widths = [(s / unit).clamp(8 / most, most) for s, unit in zip(made[1], units, strict=True)]
-        a, b = (v / width for v, width in zip((a, b), widths, strict=True))
+        scales = [(s / unit).clamp(8 / most, most) for s, unit in zip(widths, units, strict=True)]
+        a, b = (v / width for v, width in zip((a, b), scales, strict=True))
     unit = units.prod() ** kernel.power
     return _Shards(a, b, sizes, dist.get_rank(group), group, kernel, unit, estimator == "biased", name)
 
 
-def _checked(x, y, kernel, bandwidth, estimator) -> tuple[Kernel, list[float]]:
-    """The kernel and the two bandwidths (1 where there is none), if all arguments are right."""
+def _checked(x, y, kernel, bandwidth, estimator) -> _Given:
+    """The arguments, or an error."""
     for label, value in (("x", x), ("y", y)):
         check.floating(label, value)
         if value.dim() != 2:
@@ -309,13 +321,15 @@ def _checked(x, y, kernel, bandwidth, estimator) -> tuple[Kernel, list[float]]:
     if len(x) != len(y):
         raise ValueError(f"y must have as many samples as x, {len(x)}, got shape {tuple(y.shape)}")
     check.choice("estimator", estimator, ("biased", "unbiased"))
-    made = kernel_of(kernel)
-    if not made.scaled:
-        return made, [1.0, 1.0]
-    pair = bandwidth if isinstance(bandwidth, tuple) else (bandwidth, bandwidth)
-    if len(pair) != 2:
-        raise ValueError(f"bandwidth must be one for both arguments or a pair, got {bandwidth}")
-    return made, [_width(width) for width in pair]
+    made, widths = kernel_of(kernel), [1.0, 1.0]
+    if made.scaled:
+        pair = bandwidth if isinstance(bandwidth, tuple) else (bandwidth, bandwidth)
+        if len(pair) != 2:
+            raise ValueError(f"bandwidth must be one for both arguments or a pair, got {bandwidth}")
+        widths = [_width(width) for width in pair]
+    same = {"d": x.shape[1], "e": y.shape[1], "dtypes": (x.dtype, y.dtype), "bandwidth": tuple(widths)}
+    same |= {"kernel": kernel if isinstance(kernel, str) else "a function", "estimator": estimator}
+    return _Given(x, y, made, widths, estimator, same)
 
 
 def _width(width: Any) -> float:

@@ -1,13 +1,13 @@
 """Who has which classes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
 from lemmata import _arguments as check
-from lemmata.training._distributed.groups import all_states, check_group
+from lemmata.training._distributed.groups import all_states, check_group, device_of
 
 __all__ = ["ClassShard", "class_shard"]
 
@@ -37,18 +37,10 @@ def class_shard(size: int, group: dist.ProcessGroup | None = None) -> ClassShard
         >>> dist.destroy_process_group()
     """
     check_group(group)
-    number = [0]
 
-    def state() -> Tensor:
-        number[0] = check.at_least("size", size)
-        return torch.tensor([number[0]], dtype=torch.float64, device=_device(group))
+    def state() -> tuple[Tensor, dict[str, Any]]:
+        return torch.tensor(check.at_least("size", size), device=device_of(group)), {}
 
-    like = torch.zeros(1, dtype=torch.float64, device=_device(group))
-    sizes = all_states(state, like, group, "class_shard").flatten().long().tolist()
-    start = sum(sizes[: dist.get_rank(group)])
-    return ClassShard(start, start + number[0], sum(sizes))
-
-
-def _device(group: dist.ProcessGroup | None) -> torch.device:
-    on_gpu = dist.get_backend(group) == "nccl"
-    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    sizes = all_states(state, group, "class_shard").tolist()
+    start = sum(sizes[: (rank := dist.get_rank(group))])
+    return ClassShard(start, start + sizes[rank], sum(sizes))
