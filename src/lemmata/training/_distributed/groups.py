@@ -63,11 +63,16 @@ def all_states(
     header = torch.tensor([fault is not None, kind, len(sent)], device=mine.device).view(torch.uint8)
     message = F.pad(torch.cat([header, sent]), (0, room - len(sent)))
     states = _gathered(message, group, name, fault)
-    _raise_faults(states[:, : len(header)].contiguous().view(torch.int64).tolist(), fault, name, same)
-    states = states[:, len(header) :]
+    headers, states = states[:, : len(header)], states[:, len(header) :]
+    _raise_faults(_as(torch.int64, headers).view(len(headers), -1).tolist(), fault, name, same)
     states = states[:, : len(sent)] if len(sent) <= room else _gathered(sent, group, name, None)
     ROOM[key] = len(sent)
-    return states.contiguous().view(mine.dtype).view(len(states), *mine.shape)
+    return _as(mine.dtype, states).view(len(states), *mine.shape)
+
+
+def _as(dtype: torch.dtype, sent: Tensor) -> Tensor:
+    """Bytes as numbers; a copy, since a part of a message may begin anywhere."""
+    return sent.clone(memory_format=torch.contiguous_format).flatten().view(dtype)
 
 
 def _raise_faults(headers: list[list[int]], fault: Exception | None, name: str, same: Any) -> None:

@@ -31,9 +31,10 @@ def sharded_multilabel_cross_entropy(
               B_r=\sum_{i\in\text{shard }r}t_i\,e^{s_0-s_i}
 
     Each rank sends four numbers a row, :math:`\log(1+A_r)`, :math:`\log(1+B_r)` and the weights of its
-    infinite scores (a fifth beside a mask), in one ``all_gather``, whatever the number of classes. The
-    gradient by the scores is local: backward sends nothing, but for a threshold that learns (one all_reduce
-    of its size). A second derivative sends some numbers a row, and works if all ranks ask for it.
+    infinite scores (a fifth beside a mask), in one ``all_gather``, whatever the number of classes; a second
+    follows where the rows are more than in the call before, as in the first. The gradient by the scores is
+    local: backward sends nothing, but for a threshold that learns (one all_reduce of its size). A second
+    derivative sends some numbers a row, and works if all ranks ask for it.
 
     Implements :prf:ref:`distributed-merge`, :prf:ref:`distributed-gradient`.
 
