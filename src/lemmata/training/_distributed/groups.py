@@ -28,7 +28,7 @@ __all__ = [
     "whole",
 ]
 
-ROOM: WeakKeyDictionary[dist.ProcessGroup, int] = WeakKeyDictionary()  # bytes of a state, agreed in a group
+ROOM: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # bytes of a state, agreed in a group
 
 
 def check_group(group: dist.ProcessGroup | None) -> None:
@@ -51,7 +51,8 @@ def all_states(
         group: the ranks.
         name: of the public function, for errors.
     """
-    fault, mine, same = None, torch.empty(0, device=device_of(group)), {}
+    fault, mine = None, torch.empty(0, device=device_of(group))
+    same: dict[str, Any] = {}
     try:
         mine, same = state()
         mine = mine.detach().contiguous()
