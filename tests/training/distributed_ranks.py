@@ -105,7 +105,7 @@ def losses(cut, dtype, tag):
     """The loss of scores: dense, by index, soft, masked, at infinity."""
     scores, labels, soft, mask, theta, *_ = data(dtype)
     wild = scores.clone()
-    wild[0, [1, 9]], wild[1, [2, 10]], wild[3, 5] = INF, -INF, INF
+    wild[0, [1, 9, 10]], wild[1, [2, 10]], wild[3, 5] = INF, -INF, INF
     shard = class_shard(len(range(11)[cut]))
     index = index_of(labels)
     cases = {

@@ -67,6 +67,8 @@ def check_wrong(told):
         "dtype": ("ValueError", unlike + ".* dtype torch.float64", unlike + ".* dtype torch.float32"),
         "mask": ("ValueError", unlike + ".* mask True", unlike + ".* mask False"),
         "reduction": ("ValueError", unlike + ".* reduction sum", unlike + ".* reduction mean"),
+        "threshold": ("ValueError", unlike + ".* threshold 0.0", unlike + ".* threshold 0.5"),
+        "thetas": ("ValueError", unlike + ".* threshold a tensor", unlike + ".* threshold a tensor"),
         "learns": ("ValueError", unlike + r".* gradient of threshold \(4,\)", unlike),
         "layer": ("ValueError", unlike + r" rows \(5,\)", unlike + r" rows \(4,\)"),
         "another": ("ValueError", "class_shard " + unlike, "sharded_multilabel_cross_entropy " + unlike),

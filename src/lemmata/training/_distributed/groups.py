@@ -19,6 +19,7 @@ __all__ = [
     "alike",
     "all_states",
     "check_group",
+    "compared",
     "device_of",
     "group_of",
     "learns",
@@ -118,6 +119,16 @@ def learns(**given: Any) -> dict[str, Any]:
     """The shapes of those whose gradient all ranks will make together."""
     learning = {name: v for name, v in given.items() if isinstance(v, Tensor) and v.requires_grad}
     return {f"gradient of {name}": tuple(value.shape) for name, value in learning.items()}
+
+
+def compared(x: Any) -> Any:
+    """What ranks can compare of a number or tensor: it, or a check sum; for a GPU nobody waits."""
+    if not isinstance(x, Tensor):
+        return float(x)
+    if x.device.type != "cpu":
+        return "a tensor"
+    sent = x.detach().flatten().contiguous().view(torch.uint8)
+    return f"a tensor with check sum {zlib.crc32(sent.numpy().tobytes()):08x}"
 
 
 class _Replicated(torch.autograd.Function):

@@ -13,6 +13,7 @@ from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
 from lemmata.training._distributed.groups import (
     alike,
+    compared,
     group_of,
     learns,
     local,
@@ -57,7 +58,7 @@ def sharded_linear_multilabel_cross_entropy(
         linear_bias: ``(C_r,)``, or a DTensor ``(C,)``.
         shard: as in :func:`sharded_multilabel_cross_entropy`.
         padding_index: as in :func:`~lemmata.classification.sparse_multilabel_cross_entropy`.
-        threshold: a number, or a tensor that broadcasts to ``(...)``, the same on all ranks.
+        threshold: as in :func:`sharded_multilabel_cross_entropy`.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
         group: the ranks; None: all. A DTensor has its own.
 
@@ -93,6 +94,7 @@ def sharded_linear_multilabel_cross_entropy(
         theta = replicated(unsharded("threshold", threshold), group)
         made = _by_blocks(replicated(features, group), weight, bias, labels, theta, padding)
         same = {"features": features.shape[-1], "dtype": features.dtype, "reduction": reduction}
+        same["threshold"] = compared(theta)
         return Sums(made, None, {**same, **learns(input=features, threshold=theta)})
 
     rows, _ = merged_loss(sums, group, "sharded_linear_multilabel_cross_entropy")

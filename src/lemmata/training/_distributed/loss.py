@@ -6,7 +6,16 @@ from torch import distributed as dist
 from lemmata import _arguments as check
 from lemmata.classification import multilabel_sums
 from lemmata.numerics.reduction import REDUCTIONS, reduce_rows
-from lemmata.training._distributed.groups import alike, group_of, learns, local, replicated, unsharded, whole
+from lemmata.training._distributed.groups import (
+    alike,
+    compared,
+    group_of,
+    learns,
+    local,
+    replicated,
+    unsharded,
+    whole,
+)
 from lemmata.training._distributed.merging import Sums, here, merged_loss, shard_of
 from lemmata.training._distributed.shards import ClassShard
 
@@ -45,7 +54,8 @@ def sharded_multilabel_cross_entropy(
             positives by index among *all* classes, the same on all ranks.
         shard: what :func:`class_shard` gave, for an index; a DTensor knows it.
         padding_index: as in :func:`~lemmata.classification.sparse_multilabel_cross_entropy`.
-        threshold: a number, or a tensor that broadcasts to ``(...)``, the same on all ranks.
+        threshold: a number, or a tensor that broadcasts to ``(...)``, the same bits on all ranks; these are
+            compared, but for a tensor on a GPU.
         mask: bool, broadcasts to ``(..., C_r)``; given on all ranks or on none. Not beside an index.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``; the mean is over rows in which some label counts.
         group: the ranks; None: all. A DTensor has its own.
@@ -73,7 +83,8 @@ def sharded_multilabel_cross_entropy(
         keep = alike("mask", mask, mesh)
         made = multilabel_sums(scores, labels, threshold=theta, mask=keep, padding_index=padding)
         counts = None if keep is None else check.broadcast("mask", keep, scores.shape).any(-1)
-        return Sums(made, counts, {"dtype": scores.dtype, "reduction": reduction, **learns(threshold=theta)})
+        same = {"dtype": scores.dtype, "reduction": reduction, "threshold": compared(theta)}
+        return Sums(made, counts, {**same, **learns(threshold=theta)})
 
     rows, counts = merged_loss(sums, group, "sharded_multilabel_cross_entropy")
     count = None if counts is None else counts.sum().clamp(min=1)
