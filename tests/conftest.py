@@ -19,9 +19,12 @@ pytest.register_assert_rewrite("helpers", "contract")  # their asserts show valu
 
 LAUNCHER = """
 import os, sys
+import importlib
 import torch.distributed, lemmata.estimation  # once, and not in each of the ranks
 
-program, folder = sys.argv[1:]
+program, folder, *modules = sys.argv[1:]
+for module in modules:
+    importlib.import_module(module)
 for rank in range(3):
     if os.fork() == 0:
         sys.argv, sys.stdout = ["", str(rank), folder], open(f"{folder}/{rank}", "w")
@@ -39,16 +42,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.fixture
-def run_ranks(tmp_path: Path) -> Callable[[str], list[list[str]]]:
-    """Run a program in three processes, with rank and a folder as its arguments: the lines each printed."""
+def run_ranks(tmp_path: Path) -> Callable[..., list[list[str]]]:
+    """Run a program in three processes, with rank and a folder as its arguments: the lines each printed.
 
-    def run(program: str) -> list[list[str]]:
+    What is named beside it is imported before, once.
+    """
+
+    def run(program: str, *modules: str) -> list[list[str]]:
         source = str(Path(lemmata.__file__).parent.parent)
         path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-c", LAUNCHER, program, str(tmp_path)]
+        command = [sys.executable, "-c", LAUNCHER, program, str(tmp_path), *modules]
         launcher = subprocess.Popen(command, start_new_session=True, env={**os.environ, "PYTHONPATH": path})
         try:
-            assert launcher.wait(timeout=100) == 0
+            assert launcher.wait(timeout=200) == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(launcher.pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ from lemmata.classification import (
     minimum_multilabel_cross_entropy,
     multilabel_cross_entropy,
     multilabel_divergence,
+    multilabel_sums,
     optimal_scores,
     predict_labels,
     sparse_multilabel_cross_entropy,
@@ -46,6 +47,11 @@ def sparse(draw):
     return dict(
         input=draw.normal(3, 6), index=index, padding_index=-1, threshold=draw.normal(3), reduction="none"
     )
+
+
+def summed(draw):
+    given = soft(draw) | dict(mask=masked(draw)["mask"])
+    return {name: value for name, value in given.items() if name != "reduction"}
 
 
 def scores(draw, **rest):
@@ -113,6 +119,14 @@ ROWS = [
         **NUMBER,
     ),
     Row(multilabel_cross_entropy, soft_masked, "soft masked", machine_code=True, **NUMBER),
+    Row(
+        multilabel_sums,
+        summed,
+        results=(None,) * 4,
+        programs=False,
+        no=dict(dtypes="of half types the sums stay in float32"),
+        **NUMBER,
+    ),
     Row(weighted_loss, by_class, "by class", shared=("class_threshold",)),
     Row(
         sparse_multilabel_cross_entropy,

@@ -7,8 +7,8 @@ from kernels import DEVICE, on_the_cpu
 from torch.library import opcheck
 
 from lemmata.estimation import hsic
-from lemmata.estimation._hsic.kernels import KERNELS
 from lemmata.estimation._hsic.sums import _GramSums, _plain
+from lemmata.numerics.kernels import KERNELS
 
 NAMES = pytest.mark.parametrize("name", ["gaussian", "laplace", "distance"])
 

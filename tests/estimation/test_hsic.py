@@ -29,7 +29,7 @@ from lemmata.estimation import (
     hsic_gaussian_population,
     hsic_test,
 )
-from lemmata.estimation._hsic import tiles
+from lemmata.numerics import tiles
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 

@@ -7,7 +7,7 @@ from helpers import DEVICES, F64, Draw
 from torch.autograd import gradcheck, gradgradcheck
 
 from lemmata.estimation import cka, hsic, hsic_from_gram
-from lemmata.estimation._hsic import tiles
+from lemmata.numerics import tiles
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 GRADIENT_KERNELS = [*NAMES, lambda a, b: (a @ b.mT + 1) ** 2]

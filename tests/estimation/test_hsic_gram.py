@@ -8,8 +8,8 @@ from helpers import DEVICES, F64, Draw, close
 from lemmata.estimation import cka, hsic
 from lemmata.estimation._hsic import median, selection
 from lemmata.estimation._hsic.gram import gram, whole
-from lemmata.estimation._hsic.kernels import KERNELS, kernel_of
 from lemmata.numerics import exponentials
+from lemmata.numerics.kernels import KERNELS, kernel_of
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 

@@ -11,7 +11,8 @@ from helpers import DEVICES, F64, Draw, assert_refused, close, seeded
 from scipy import stats
 
 from lemmata.estimation import GammaNull, HSICTest, hsic, hsic_test
-from lemmata.estimation._hsic import independence, tiles
+from lemmata.estimation._hsic import independence
+from lemmata.numerics import tiles
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 

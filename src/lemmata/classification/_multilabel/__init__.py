@@ -23,6 +23,7 @@ from lemmata import _parts
 from lemmata.classification._multilabel.linear import *
 from lemmata.classification._multilabel.loss import *
 from lemmata.classification._multilabel.modules import *
+from lemmata.classification._multilabel.shares import *
 from lemmata.classification._multilabel.soft import *
 from lemmata.classification._multilabel.subsets import *
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lemmata.estimation._hsic.kernels import Kernel
+from lemmata.numerics.kernels import Kernel
 from lemmata.numerics.triton import fused
 
 __all__ = ["kernels_for"]

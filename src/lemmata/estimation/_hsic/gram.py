@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lemmata._torch import readable
-from lemmata.estimation._hsic.kernels import Kernel
-from lemmata.estimation._hsic.tiles import EPS64, at_once, distances, side_of
 from lemmata.numerics.exponentials import exp_, unit_of_exponents
+from lemmata.numerics.kernels import Kernel
+from lemmata.numerics.tiles import EPS64, at_once, distances, side_of
 
 __all__ = ["Gram", "gram", "joined", "whole"]
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata.estimation._hsic.estimators import of_matrices
 from lemmata.estimation._hsic.gram import Gram, gram
-from lemmata.estimation._hsic.kernels import KernelLike
 from lemmata.estimation._hsic.samples import Bandwidth, Pair, paired
 from lemmata.estimation._hsic.sums import PairSums, Sums
-from lemmata.estimation._hsic.tiles import at_once, batches, side_of, tiles
+from lemmata.numerics.kernels import KernelLike
 from lemmata.numerics.precision import no_autocast
+from lemmata.numerics.tiles import at_once, batches, side_of, tiles
 
 __all__ = ["GammaNull", "HSICTest", "hsic_test"]
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata._torch import readable
 from lemmata.estimation._hsic.estimators import aligned, of_centred, of_matrices
-from lemmata.estimation._hsic.kernels import KernelLike
 from lemmata.estimation._hsic.samples import Bandwidth, Pair, both, check_estimator, paired, width_of
 from lemmata.estimation._hsic.sums import Sums
+from lemmata.numerics.kernels import KernelLike
 from lemmata.numerics.precision import compute_dtype, no_autocast
 from lemmata.numerics.roots import root
 from lemmata.numerics.units import unit_of

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lemmata._torch import is_wrapped, readable
 from lemmata.estimation._hsic import selection
-from lemmata.estimation._hsic.tiles import batches, side_of, squared_distances, tiles
+from lemmata.numerics.tiles import batches, side_of, squared_distances, tiles
 
 __all__ = ["median_distance"]
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata.estimation._hsic.feature_sums import FeatureSums
 from lemmata.estimation._hsic.gram import gram
-from lemmata.estimation._hsic.kernels import Kernel, KernelLike, kernel_of
 from lemmata.estimation._hsic.samples import Bandwidth, paired
+from lemmata.numerics.kernels import Kernel, KernelLike, kernel_of
 from lemmata.numerics.precision import no_autocast
 
 __all__ = ["hsic_nystrom"]

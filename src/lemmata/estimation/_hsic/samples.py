@@ -10,10 +10,10 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata._torch import readable
 from lemmata.estimation._hsic.estimators import ESTIMATORS
-from lemmata.estimation._hsic.kernels import Kernel, KernelLike, kernel_of
 from lemmata.estimation._hsic.median import median_distance
 from lemmata.estimation._hsic.sums import PairSums, gram_sums
 from lemmata.numerics.centring import centred
+from lemmata.numerics.kernels import Kernel, KernelLike, kernel_of
 from lemmata.numerics.precision import compute_dtype
 from lemmata.numerics.units import unit_of
 

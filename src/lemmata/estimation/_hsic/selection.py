@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lemmata.estimation._hsic.tiles import squared_distances, tiles
+from lemmata.numerics.tiles import squared_distances, tiles
 
 __all__ = ["LEAST", "select"]
 

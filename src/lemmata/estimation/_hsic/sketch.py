@@ -13,9 +13,9 @@ from torch import distributed as dist
 from lemmata import _arguments as check
 from lemmata.estimation._hsic.estimators import ESTIMATORS, aligned
 from lemmata.estimation._hsic.feature_sums import FeatureSums
-from lemmata.estimation._hsic.kernels import KERNELS
 from lemmata.estimation._hsic.samples import both, width_of
 from lemmata.numerics.gathering import gather
+from lemmata.numerics.kernels import KERNELS
 from lemmata.numerics.orthonormal import orthonormal
 from lemmata.numerics.precision import compute_dtype, no_autocast
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from lemmata._torch import apply, batch_first, is_wrapped
 from lemmata.estimation._hsic.fused import kernels_for
 from lemmata.estimation._hsic.gram import Gram, gram, joined, whole
-from lemmata.estimation._hsic.kernels import Kernel
-from lemmata.estimation._hsic.tiles import batches, tiles
+from lemmata.numerics.kernels import Kernel
 from lemmata.numerics.precision import no_autocast
+from lemmata.numerics.tiles import batches, tiles
 from lemmata.numerics.units import unit_of
 
 __all__ = ["PairSums", "Sums", "gram_sums"]

@@ -9,7 +9,7 @@ import triton
 from torch import Tensor
 
 from lemmata.estimation._hsic.gpu_kernels import DISTANCE, GAUSSIAN, LAPLACE, add_pairs, pull_pairs
-from lemmata.estimation._hsic.kernels import KERNELS, Kernel
+from lemmata.numerics.kernels import KERNELS, Kernel
 from lemmata.numerics.triton.rows import on_device, pieces, processors
 from lemmata.numerics.units import unit_of
 
