@@ -6,5 +6,6 @@ not work.
 """
 
 from lemmata import _parts
+from lemmata.applications._captcha import *
 
 _parts.publish(__name__)
