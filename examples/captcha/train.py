@@ -84,7 +84,7 @@ def separable(inputs: int, outputs: int) -> nn.Module:
 class Reader(nn.Module):
     """Convolutions, the mean over the height, and scores: four heads (n, 4, 10), or columns (n, 20, 11)."""
 
-    def __init__(self, conv: str = "separable", head: str = "heads", width: int = 64, classes: int = 10):
+    def __init__(self, conv="separable", head="heads", width=64, classes=10, length=LENGTH):
         super().__init__()
         layer, a, b = {"separable": separable, "standard": standard}[conv], width, 2 * width
         after = lambda module, size: [module, nn.BatchNorm2d(size), nn.ReLU()]  # noqa: E731
@@ -98,14 +98,14 @@ class Reader(nn.Module):
             nn.MaxPool2d((2, 1)),
             *after(layer(b, b), b),
         ).to(memory_format=torch.channels_last)
-        self.head, self.classes = head, classes
-        self.scores = nn.Linear(b, classes + 1) if head == "ctc" else nn.LazyLinear(LENGTH * classes)
+        self.head, self.classes, self.length = head, classes, length
+        self.scores = nn.Linear(b, classes + 1) if head == "ctc" else nn.LazyLinear(length * classes)
 
     def forward(self, x: Tensor) -> Tensor:
         columns = self.trunk(x).mean(2).mT  # (n, 20, features)
         if self.head == "ctc":
             return self.scores(columns)
-        return self.scores(columns.flatten(1)).view(len(x), -1, self.classes)
+        return self.scores(columns.flatten(1)).view(-1, self.length, self.classes)
 
 
 def loss_of(model: Reader, x: Tensor, labels: Tensor) -> Tensor:
