@@ -1,12 +1,12 @@
-"""What the choices of `train.py` are worth, at a small budget: convolutions, heads, and letters of both cases.
+"""What the choices of `train.py` are worth at a small budget: convolutions, heads, letters of both cases.
 
     python examples/captcha/compare.py               # about 6 minutes of one core, with progress
     python examples/captcha/compare.py --quick       # seconds: that the program works
 
 Every run is written to `--out` when it ends; started again, the program leaves out what is there.
-The plan, fixed before the first run: readers of 32 and 64 channels; per kind the epochs that 30 CPU seconds of
-steps pay for; seeds 0 and 1 (of start, order and training images); exact match on 1000 images that nothing else
-sees. Letters: 52 classes, one letter an image, three losses, seeds 0 and 1, share right of 2000 images.
+The plan, fixed before the first run: readers of 32 and 64 channels; per kind the epochs that 30 CPU seconds
+of steps pay for; seeds 0 and 1 (of start, order and training images); exact match on 1000 images that nothing
+else sees. Letters: 52 classes, one letter an image, three losses, seeds 0 and 1, share right of 2000 images.
 """
 
 import argparse
@@ -37,12 +37,16 @@ def reader_run(kind: str, seed: int, quick: bool, out: Path) -> dict:
     conv, head, epochs = KINDS[kind]
     folder = out / f"{conv}-{head}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    words = f"--out {folder} --conv {conv} --head {head} --seed {seed} --width 32 --images 4000 --epochs {epochs}"
-    model, seconds = train(arguments(words.split() + ["--quick"] * quick))
+    words = f"--conv {conv} --head {head} --seed {seed} --width 32 --images 4000 --epochs {epochs}".split()
+    model, seconds = train(arguments([*words, "--out", str(folder)] + ["--quick"] * quick))
     images, labels = digits(50 if quick else 1000, seed=3)
     right = read(model, images) == labels
-    return {"exact": right.all(1).double().mean().item(), "characters": right.double().mean().item(),
-            "seconds": seconds, "parameters": sum(p.numel() for p in model.parameters())}
+    return {
+        "exact": right.all(1).double().mean().item(),
+        "characters": right.double().mean().item(),
+        "seconds": seconds,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
 
 
 def letters(n: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -83,7 +87,9 @@ def letter_run(kind: str, seed: int, quick: bool, out: Path) -> dict:
     merged = scores.softmax(-1).view(len(scores), -1, 26).sum(1).argmax(-1)
     share = lambda found: (found == GROUPS[truth]).double().mean().item()  # noqa: E731
     found = {"largest": share(best), "merged": share(merged), "seconds": time.process_time() - began}
-    return found | ({"class": (scores.argmax(-1) == truth).double().mean().item()} if kind == LOSSES[2] else {})
+    if kind == LOSSES[2]:
+        found["class"] = (scores.argmax(-1) == truth).double().mean().item()
+    return found
 
 
 def main() -> None:

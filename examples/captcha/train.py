@@ -81,22 +81,25 @@ def separable(inputs: int, outputs: int) -> nn.Module:
     return SeparableConv2d(inputs, outputs, 3, padding=1, bias=False)
 
 
+def normed(module: nn.Module, size: int) -> list[nn.Module]:
+    return [module, nn.BatchNorm2d(size), nn.ReLU()]
+
+
 class Reader(nn.Module):
     """Convolutions, the mean over the height, and scores: four heads (n, 4, 10), or columns (n, 20, 11)."""
 
     def __init__(self, conv="separable", head="heads", width=64, classes=10, length=LENGTH):
         super().__init__()
         layer, a, b = {"separable": separable, "standard": standard}[conv], width, 2 * width
-        after = lambda module, size: [module, nn.BatchNorm2d(size), nn.ReLU()]  # noqa: E731
         self.trunk = nn.Sequential(
-            *after(nn.Conv2d(1, a // 4, 3, stride=2, padding=1, bias=False), a // 4),
-            *after(layer(a // 4, a), a),
-            *after(layer(a, a), a),
+            *normed(nn.Conv2d(1, a // 4, 3, stride=2, padding=1, bias=False), a // 4),
+            *normed(layer(a // 4, a), a),
+            *normed(layer(a, a), a),
             nn.MaxPool2d(2, ceil_mode=True),
-            *after(layer(a, b), b),
-            *after(layer(b, b), b),
+            *normed(layer(a, b), b),
+            *normed(layer(b, b), b),
             nn.MaxPool2d((2, 1)),
-            *after(layer(b, b), b),
+            *normed(layer(b, b), b),
         ).to(memory_format=torch.channels_last)
         self.head, self.classes, self.length = head, classes, length
         self.scores = nn.Linear(b, classes + 1) if head == "ctc" else nn.LazyLinear(length * classes)
@@ -125,13 +128,13 @@ def collapsed(path: list[int]) -> list[int]:
 
 @torch.no_grad()
 def read(model: Reader, images: Tensor) -> Tensor:
-    """The most probable digits, (n, 4); -1 where a row of columns says fewer, the first four if more."""
+    """The most probable digits, (n, 4); -1 throughout where a row of columns does not say four."""
     model.eval()
     best = torch.cat([model(prepared(part)).argmax(-1) for part in images.split(250)])
     if model.head == "heads":
         return best
-    rows = [(collapsed(row) + [-1] * LENGTH)[: LENGTH + 1] for row in best.tolist()]
-    return torch.tensor([row[:LENGTH] if row[LENGTH] == -1 else [-1] * LENGTH for row in rows])
+    rows = [collapsed(row) for row in best.tolist()]
+    return torch.tensor([row if len(row) == LENGTH else [-1] * LENGTH for row in rows])
 
 
 def rate(done: float, top: float) -> float:
@@ -175,7 +178,7 @@ def train(options: argparse.Namespace) -> tuple[Reader, float]:
     if file.exists():
         state = torch.load(file, weights_only=True)
         if state["settings"] != settings:
-            raise SystemExit(f"{file} is of another run, {state['settings']}: remove it or give another --out")
+            raise SystemExit(f"{file} is of another run: remove it, or give another --out")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["seconds"]
@@ -195,21 +198,26 @@ def train(options: argparse.Namespace) -> tuple[Reader, float]:
             bar.set_postfix(loss=f"{loss.item():.3f}")
         if (t + 1) % options.every == 0 or t + 1 == total:
             now = spent + time.process_time() - began
-            save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": t + 1,
-                  "seconds": now, "settings": settings}, file)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            save({**state, "step": t + 1, "seconds": now, "settings": settings}, file)
     return model, torch.load(file, weights_only=True)["seconds"]
 
 
 def measured(model: Reader, n: int, seed: int) -> dict:
     images, labels = digits(n, seed)
     right = read(model, images) == labels
-    return {"images": n, "seed": seed, "exact": right.all(1).double().mean().item(),
-            "characters": right.double().mean().item(), "by place": right.double().mean(0).tolist()}
+    return {
+        "images": n,
+        "seed": seed,
+        "exact": right.all(1).double().mean().item(),
+        "characters": right.double().mean().item(),
+        "by place": right.double().mean(0).tolist(),
+    }
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("_build/captcha"), help="folder of checkpoint and result")
+    parser.add_argument("--out", type=Path, default=Path("_build/captcha"), help="folder of all results")
     parser.add_argument("--conv", choices=("separable", "standard"), default="separable")
     parser.add_argument("--head", choices=("heads", "ctc"), default="heads")
     parser.add_argument("--width", type=int, default=64, help="channels of the first two layers")
@@ -233,8 +241,10 @@ def main() -> None:
     model, seconds = train(options)
     result = measured(model, 500, seed=1 if options.test else 2)
     result |= {"cpu seconds": seconds, "parameters": sum(p.numel() for p in model.parameters())}
-    save({k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}, options.out / "model.pt")
-    (options.out / "result.json").write_text(json.dumps(result | {"settings": {k: str(v) for k, v in vars(options).items()}}, indent=1))
+    half = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    save(half, options.out / "model.pt")
+    settings = {k: str(v) for k, v in vars(options).items()}
+    (options.out / "result.json").write_text(json.dumps(result | {"settings": settings}, indent=1))
     print(json.dumps(result, indent=1))
 
 

@@ -1,4 +1,4 @@
-r"""Separable convolutions, losses over merged classes, and what accuracies by character say about whole words.
+r"""Separable convolutions, a loss for merged classes, and what accuracy by character says about words.
 
 Four short tools for a reader of short words: a convolution with few weights, a loss for labels that do not
 tell case, bounds of the share of words that are right throughout, and the number of alignments that CTC sums.
@@ -11,6 +11,7 @@ Source: Su, kexue.fm 4503 (2017); Chollet, "Xception", arXiv:1610.02357 (2017); 
 temporal classification" (2006); Fréchet, "Généralisation du théorème des probabilités totales" (1935).
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -235,5 +236,5 @@ def ctc_alignments(target: Sequence[int], input_length: int) -> int:
     if not isinstance(target, list | tuple):
         raise TypeError(f"target must be a list or tuple of ints, got {type(target).__name__}")
     word = [check.integer("target", letter) for letter in target]
-    r = sum(one == other for one, other in zip(word, word[1:], strict=False))
+    r = sum(one == other for one, other in itertools.pairwise(word))
     return math.comb(T + len(word) - r, 2 * len(word))
