@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import DTYPES, F64, INF, NAN, Draw, assert_close
+from helpers import DTYPES, F64, INF, NAN, Draw
 from torch import nn
 from torch.testing import assert_close
 

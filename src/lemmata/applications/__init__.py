@@ -1,8 +1,8 @@
 """Applications: the whole of the book on one problem.
 
-Three case studies with real components: images to read, classes that look alike, names to link to entries. Each
-takes its losses, masks and estimates from earlier chapters, adds what the problem asks for, and ends with what did
-not work.
+Three case studies with real components: images to read, classes that look alike, names to link to entries.
+Each takes its losses, masks and estimates from earlier chapters, adds what the problem asks for, and ends
+with what did not work.
 """
 
 from lemmata import _parts
