@@ -141,7 +141,8 @@ def merged_nll(
     of_group = log_sum_exp(torch.where(inside, x, -math.inf))
     of_others = log_sum_exp(torch.where(inside, -math.inf, x))
     odds = above(of_others, of_group)
-    end = odds.isinf() | (of_others == -math.inf)  # of a row of nothing the odds are no number
+    nothing = torch.maximum(of_group, of_others) == -math.inf  # the odds are no number
+    end = odds.isinf() | nothing
     finite = -nn.functional.logsigmoid(-torch.where(end, 0.0, odds))
     rows = torch.where(end, torch.where(odds == math.inf, math.inf, 0.0), finite)
     return reduce_rows(torch.where(counts, rows, 0.0), reduction, counts.sum()).to(input.dtype)
@@ -181,7 +182,8 @@ def exact_match_bounds(accuracy: Tensor, dim: int = -1) -> ExactMatchBounds:
 
     .. math:: \max\Bigl(0,1-\sum_i(1-a_i)\Bigr)\ \le\ \mathbb P(\text{all right})\ \le\ \min_ia_i
 
-    Both ends are attained. A share above the product :math:`\prod_ia_i` says that errors come together.
+    Both ends are attained. A share above the product :math:`\prod_ia_i` says that errors come together. The
+    three are in this order whatever is rounded, and all of them the accuracy itself for one place.
 
     Implements :prf:ref:`captcha-frechet`.
 
@@ -204,8 +206,9 @@ def exact_match_bounds(accuracy: Tensor, dim: int = -1) -> ExactMatchBounds:
     at = check.axis("accuracy", accuracy, dim)
     check.probability("accuracy", accuracy)
     a = accuracy.to(compute_dtype(accuracy))
-    low = (1 - (1 - a).sum(at)).clamp(min=0)
-    return ExactMatchBounds(*(value.to(accuracy.dtype) for value in (low, a.prod(at), a.amin(at))))
+    low, product = (1 - (1 - a).sum(at)).clamp(min=0), a.prod(at)
+    low = low - (low - product).clamp(min=0).detach()  # it never is above, but for rounding
+    return ExactMatchBounds(*(value.to(accuracy.dtype) for value in (low, product, a.amin(at))))
 
 
 def ctc_alignments(target: Sequence[int], input_length: int) -> int:
