@@ -1,15 +1,10 @@
 """Separable convolutions, merged classes, bounds for whole words, alignments, and their example."""
 
-import contextlib
 import importlib
 import itertools
 import json
 import math
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +115,16 @@ def test_no_reader_leaves_the_bounds():
     assert (exact == high).any()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("places", [1, 2, 4])
+def test_bounds_keep_their_order_when_rounded(dtype, places):
+    a = Draw(3).uniform(20_000, places)
+    a[10_000:, 1:] = 1
+    low, independent, high = exact_match_bounds(a.to(dtype))
+    assert (low <= independent).all()
+    assert (independent <= high).all()
+
+
 # ------------------------------------------------------------------- agreement
 
 
@@ -152,6 +157,8 @@ def test_what_is_masked_or_infinite():
     assert loss(0.0, 0.0, INF) == INF
     assert loss(INF, INF, INF) == pytest.approx(math.log(1.5))
     assert math.isnan(loss(NAN, 0.0, 0.0))
+    assert math.isnan(loss(0.0, 0.0, NAN))
+    assert math.isnan(loss(NAN, -INF, -INF))  # not 0, though nothing stands against it
     assert merged_nll(torch.zeros(1, 3), torch.tensor([2]), groups).item() == INF  # no class says it
 
 
@@ -182,31 +189,63 @@ def training():
         sys.modules.pop("train", None)
 
 
-SMALL = "--images 64 --epochs 12 --batch 16 --width 8 --every 4"
+SMALL = ["--images=64", "--epochs=6", "--batch=16", "--width=8", "--every=4", "--head=heads"]
 
 
-def test_killed_and_started_again_it_ends_with_the_same_weights(training, tmp_path):
-    """Killed without a warning in the middle; the checkpoint on disk is whole."""
-    run = [sys.executable, str(EXAMPLE / "train.py"), *SMALL.split(), "--out", str(tmp_path / "killed")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    program = subprocess.Popen(run, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    file = tmp_path / "killed" / "checkpoint.pt"
-    while not file.exists() and program.poll() is None:
-        time.sleep(0.005)
-    with contextlib.suppress(ProcessLookupError):
-        program.send_signal(signal.SIGKILL)
-    program.wait()
-    assert 0 < torch.load(file, weights_only=True)["step"] < 48
+def trained(training, folder, *more):
+    folder.mkdir(exist_ok=True)
+    return training.train(training.arguments([*SMALL, *more, "--out", str(folder)]))[0].state_dict()
 
-    models = []
-    for folder in ("killed", "whole"):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        model, _ = training.train(training.arguments([*SMALL.split(), "--out", str(tmp_path / folder)]))
-        models.append(model.state_dict())
-    for name, value in models[0].items():
-        assert torch.equal(value, models[1][name]), name
+
+def test_stopped_and_started_again_it_ends_with_the_same_weights(training, tmp_path, monkeypatch):
+    """Stopped between two checkpoints, as a kill would: steps 13 and 14 are lost and done again."""
+    rate, asked = training.rate, []
+
+    def until_step_14(done, top):
+        asked.append(done)
+        if len(asked) == 15:
+            raise KeyboardInterrupt
+        return rate(done, top)
+
+    monkeypatch.setattr(training, "rate", until_step_14)
+    with pytest.raises(KeyboardInterrupt):
+        trained(training, tmp_path / "stopped")
+    monkeypatch.setattr(training, "rate", rate)
+    assert torch.load(tmp_path / "stopped" / "checkpoint.pt", weights_only=True)["step"] == 12
+    first, second = trained(training, tmp_path / "stopped"), trained(training, tmp_path / "whole")
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
     with pytest.raises(SystemExit, match="another run"):
-        training.train(training.arguments([*SMALL.split(), "--seed", "1", "--out", str(tmp_path / "killed")]))
+        trained(training, tmp_path / "stopped", "--seed", "1")
+
+
+def test_a_kill_within_a_save_leaves_the_checkpoint_before(training, tmp_path, monkeypatch):
+    file = tmp_path / "checkpoint.pt"
+    training.save({"step": 1}, file)
+
+    def torn(state, part):
+        Path(part).write_bytes(b"half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.torch, "save", torn)
+    with pytest.raises(KeyboardInterrupt):
+        training.save({"step": 2}, file)
+    assert torch.load(file, weights_only=True) == {"step": 1}
+
+
+def test_the_quick_program_ends_with_a_model_and_its_record(training, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train.py", "--quick", "--out", str(tmp_path / "quick")])
+    monkeypatch.setattr(training, "measured", lambda model, n, seed: {"images": n, "seed": seed})
+    training.main()
+    record = json.loads((tmp_path / "quick" / "result.json").read_text())
+    state = torch.load(tmp_path / "quick" / "model.pt", weights_only=True)
+    assert record["seed"] == 2
+    assert record["parameters"] == counted(state)
+    assert state["scores.bias"].shape == (11,)  # ten digits and the blank
+
+
+def counted(state):
+    return sum(v.numel() for k, v in state.items() if not k.endswith(("mean", "var", "tracked")))
 
 
 def test_images_come_again_from_their_seed(training):
@@ -234,7 +273,6 @@ def test_a_row_of_columns_is_read_as_ctc_says(training):
 def test_the_stored_model_is_that_of_the_record(training):
     record = json.loads((EXAMPLE / "result.json").read_text())
     state = torch.load(EXAMPLE / "model.pt", weights_only=True)
-    counted = sum(v.numel() for k, v in state.items() if not k.endswith(("mean", "var", "tracked")))
-    assert counted == record["parameters"]
+    assert counted(state) == record["parameters"]
     assert (EXAMPLE / "model.pt").stat().st_size < 600_000
     assert record["cpu seconds"] < 480
