@@ -4,12 +4,13 @@
     python examples/captcha/compare.py --quick       # seconds: that the program works
 
 Every run is written to `--out` when it ends; started again, the program leaves out what is there.
-Readers have 32 and 64 channels, and per kind the epochs that 30 CPU seconds of steps pay for; each seed is one of
-start, order and training images; exact match on 1000 images that nothing else sees. Letters: 52 classes, one
-letter an image, three losses, share right of 2000 images.
-The plans are messages of commits. bef3746 asked for long runs of three kinds; only the readers of `result.json` were
-trained so, CTC by the plan b488ba8. e670aec and 1af2d2d set the budgets here, before any of these runs. Seed 0 of the
-readers was run by them and seen; all else was run by de1f056, which was written before it.
+Readers have 32 and 64 channels, and per kind the epochs that 30 CPU seconds of steps pay for; each seed is
+one of start, order and training images; exact match on 1000 images that nothing else sees. Letters: 52
+classes, one letter an image, three losses, share right of 2000 images.
+The plans are messages of commits. bef3746 asked for long runs of three kinds; only the readers of
+`result.json` were trained so, CTC by the plan b488ba8. e670aec and 1af2d2d set the budgets here, before any
+of these runs. Seed 0 of the readers was run by them and seen; all else was run by de1f056, which was
+written before it.
 """
 
 import argparse

@@ -187,6 +187,7 @@ def training():
     finally:
         sys.path.remove(str(EXAMPLE))
         sys.modules.pop("train", None)
+        sys.modules.pop("compare", None)
 
 
 SMALL = ["--images=64", "--epochs=6", "--batch=16", "--width=8", "--every=4", "--head=heads"]
@@ -242,6 +243,15 @@ def test_the_quick_program_ends_with_a_model_and_its_record(training, tmp_path, 
     assert record["seed"] == 2
     assert record["parameters"] == counted(state)
     assert state["scores.bias"].shape == (11,)  # ten digits and the blank
+
+
+def test_the_quick_comparison_reads_letters_both_ways(training, tmp_path):
+    compare = importlib.import_module("compare")
+    found = compare.letter_run("52 scores, merged", 0, True, tmp_path)
+    assert 0 <= found["largest"] <= 1
+    assert 0 <= found["merged"] <= 1
+    with pytest.raises(KeyError):
+        compare.reader_run("of no kind", 0, True, tmp_path)
 
 
 def counted(state):
