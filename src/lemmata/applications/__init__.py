@@ -6,8 +6,8 @@ with what did not work.
 """
 
 from lemmata import _parts
+from lemmata.applications._captcha import *
 from lemmata.applications._entity_linking import *
 from lemmata.applications._fine_grained import *
-from lemmata.applications._captcha import *
 
 _parts.publish(__name__)
