@@ -11,6 +11,7 @@ __all__ = [
     "apply",
     "batch_first",
     "forward_mode",
+    "has_values",
     "is_wrapped",
     "readable",
     "standard_gamma",
@@ -46,7 +47,12 @@ def transforming() -> bool:
 
 def readable(value: Tensor) -> bool:
     """Whether there are values, and to look at them waits for no device and breaks no graph, no transform."""
-    if value.device.type != "cpu" or torch.compiler.is_compiling():
+    return value.device.type == "cpu" and has_values(value)
+
+
+def has_values(value: Tensor) -> bool:
+    """Whether there are values, on whatever device, and to look at them breaks no graph and no transform."""
+    if value.is_meta or torch.compiler.is_compiling():
         return False
     return not is_wrapped(value) and not isinstance(value, FakeTensor)
 
