@@ -26,7 +26,7 @@ class LangevinChains(NamedTuple):
     """
 
     x: Tensor  #: the last state of each chain, in the shape and dtype of ``x0``
-    acceptance: Tensor  #: ``(chains,)``, float32: share of proposals taken; 1 without a log density
+    acceptance: Tensor  #: ``(chains,)``, share of proposals taken; 1 without a log density
 
 
 def langevin(
@@ -96,15 +96,15 @@ def langevin(
     with torch.no_grad():
         walk = _walk(score, log_density, x0, h, generator)
         lost = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
-        taken = torch.zeros(len(x0), device=x0.device, dtype=torch.float32)
+        taken = torch.zeros(len(x0), dtype=compute_dtype(x0), device=x0.device)
         for k in range(1, n + 1):
             x, accepted, sound = next(walk)
             lost = torch.where((lost == 0) & ~sound, k, lost)
-            taken = taken + accepted.to(taken.dtype)
+            taken = taken + accepted
             if callback is not None:
                 callback(k, x.to(x0.dtype))
         _stayed(lost, n, h)
-        return LangevinChains(x.to(x0.dtype), taken / n)
+        return LangevinChains(x.to(x0.dtype), (taken / n).to(x0.dtype))
 
 
 def starts(x0: Tensor) -> None:
