@@ -102,6 +102,7 @@ ROWS = [
     Row(
         adjusted,
         lambda draw: {k: v for k, v in start(draw).items() if k not in ("score", "callback")},
+        case="Metropolis",
         stands_for="langevin",
         differentiable=False,
         programs=False,
