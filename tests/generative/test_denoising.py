@@ -230,7 +230,52 @@ def test_memory_does_not_grow_with_the_data():
     assert many - few < 60_000 * 2 * 8 * 4  # copies of the data, and no pairs
 
 
+def test_levels_in_float16_keep_their_squares():
+    """0.0001 and 300, whose squares float16 has not; and a loss beyond its largest number."""
+    y = torch.tensor([[0.0]], dtype=torch.float16)
+    for size, slope in ((1e-4, 3e4), (300.0, 1e-4)):
+        got = tweedie(lambda y, s, slope=slope: torch.full_like(y, slope), y, torch.full_like(y, size))
+        assert got.item() == pytest.approx(size**2 * slope, rel=0.01)
+    spread = posterior_covariance(lambda y, s: -1e-5 * y, y, torch.full_like(y, 300.0))
+    assert spread.item() == pytest.approx(300**2 * (1 - 0.9), rel=0.02)
+    many = torch.zeros(1, 200_000, dtype=torch.float16)
+    assert dsm_loss(lambda y, s: 0 * y, many, 1.0, generator=seeded()).item() == pytest.approx(2e5, rel=0.02)
+
+
+def test_covariance_of_attention_and_of_scores_without_gradients():
+    layer = torch.nn.TransformerEncoderLayer(4, 1, 8, batch_first=True).double().eval()
+    y = Draw(0).normal(3, 4)
+
+    @torch.no_grad()
+    def score(y, sigma):
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            return layer(y.unsqueeze(1)).squeeze(1)
+
+    slope = torch.stack(
+        [torch.autograd.functional.jacobian(lambda y: layer(y[None, None])[0, 0], row) for row in y]
+    )
+    want = 0.25 * (torch.eye(4, dtype=F64) + 0.25 * (slope + slope.mT) / 2)
+    torch.testing.assert_close(posterior_covariance(score, y, 0.5), want)
+
+
 # ------------------------------------------------------------------- failure
+
+
+def test_states_beyond_the_dtype_of_the_start_are_lost():
+    """The state is float32, but what comes back is float16."""
+    x0 = torch.full((2, 1), 6e4, dtype=torch.float16)
+    with pytest.raises(ValueError, match="chain 0 was not after step 1 of 1"):
+        langevin(lambda x: torch.full_like(x, 6e4), x0, 1.0, 1, generator=seeded())
+
+
+def test_an_infinite_log_density_is_an_error_and_no_trap():
+    """Once taken, such a state would never be left."""
+
+    def pole(x):
+        return torch.where(x[:, 0] > 0.5, INF, 0.0)
+
+    with pytest.raises(ValueError, match="log_density and step must keep chains finite, but chain"):
+        langevin(torch.zeros_like, torch.zeros(50, 1), 1.0, 1, log_density=pole, generator=seeded())
 
 
 def test_a_lost_chain_is_named_with_its_step():

@@ -72,9 +72,7 @@ ROWS = [
         stands_for="posterior_covariance",
         programs=False,
         wrong=WRONG,
-        no=dict(
-            gradients="torch has no forward mode of this kind inside of another", dtypes="so is the score"
-        ),
+        no=dict(dtypes="so is the score"),
     ),
     Row(
         kde_score,

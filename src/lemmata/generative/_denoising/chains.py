@@ -60,6 +60,7 @@ def langevin(
         step: h, in (0, inf); the unit is that of x squared.
         n: number of steps, at least 1.
         log_density: of states; returns ``(chains,)``, up to a constant. ``-inf`` is outside and never taken.
+            In many dimensions the result should be float32 or wider: half types round it by whole units.
         callback: called after each step with its number, from 1, and the state, which it may keep: no step
             writes to it.
         generator: of the noise, which is made on its device.
@@ -69,8 +70,8 @@ def langevin(
 
     Raises:
         TypeError: of another type.
-        ValueError: a number out of range, results of another shape, or a chain that left the finite numbers:
-            the error names the chain and the step.
+        ValueError: a number out of range, results of another shape, or a chain that left the finite numbers
+            of the dtype of ``x0`` or met a log density that is NaN or ``inf``: the error names chain and step.
 
     Source: Roberts and Tweedie (1996).
 
@@ -99,12 +100,13 @@ def langevin(
         taken = torch.zeros(len(x0), dtype=compute_dtype(x0), device=x0.device)
         for k in range(1, n + 1):
             x, accepted, sound = next(walk)
-            lost = torch.where((lost == 0) & ~sound, k, lost)
+            shown = x.to(x0.dtype)  # which may have overflowed
+            lost = torch.where((lost == 0) & ~(sound & _rows(shown).isfinite().all(1)), k, lost)
             taken = taken + accepted
             if callback is not None:
-                callback(k, x.to(x0.dtype))
+                callback(k, shown)
         _stayed(lost, n, h)
-        return LangevinChains(x.to(x0.dtype), (taken / n).to(x0.dtype))
+        return LangevinChains(shown, (taken / n).to(x0.dtype))
 
 
 def starts(x0: Tensor) -> None:
@@ -116,7 +118,7 @@ def starts(x0: Tensor) -> None:
         raise ValueError("x0 must be finite, got an entry that is not")
 
 
-Step = tuple[Tensor, Tensor, Tensor]  # the state, which chains took their proposal, which are finite
+Step = tuple[Tensor, Tensor, Tensor]  # the state, which chains took their proposal, which could be judged
 
 
 def _walk(
@@ -133,7 +135,7 @@ def _unadjusted(score: Function, x0: Tensor, h: float, generator: torch.Generato
     while True:
         drift = returned(score(x.to(x0.dtype)), x.shape).to(x.dtype)
         x = x + h / 2 * drift + math.sqrt(h) * noise(x, generator)
-        yield x, everyone, _rows(x).isfinite().all(1)
+        yield x, everyone, everyone > 0
 
 
 def _adjusted(
@@ -159,7 +161,7 @@ def _adjusted(
         moved = accepted.view(-1, *(1,) * (x.dim() - 1))
         x, drift = torch.where(moved, proposal, x), torch.where(moved, onward, drift)
         height = torch.where(accepted, above, height)
-        yield x, accepted.to(x.dtype), ~ratio.isnan()
+        yield x, accepted.to(x.dtype), ~ratio.isnan() & (above < math.inf)
 
 
 def _rows(x: Tensor) -> Tensor:

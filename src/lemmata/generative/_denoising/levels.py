@@ -9,7 +9,7 @@ from torch import Tensor
 from lemmata import _arguments as check
 from lemmata import _torch
 
-__all__ = ["Level", "Score", "level", "noise", "positive", "returned", "uniform"]
+__all__ = ["Level", "Score", "level", "noise", "positive", "returned", "uniform", "widened"]
 
 Level = float | Tensor
 Score = Callable[[Tensor, Level], Tensor]
@@ -32,6 +32,11 @@ def level(value: Level, sizes: Sequence[int]) -> Level:
     if value.numel() and _torch.readable(value) and value.isinf().any():
         raise ValueError("sigma must be finite, got inf")
     return value
+
+
+def widened(value: Level, dtype: torch.dtype) -> Level:
+    """sigma in at least this dtype: in float16 the squares of 0.0001 and of 300 are 0 and infinite."""
+    return value.to(torch.promote_types(value.dtype, dtype)) if isinstance(value, Tensor) else value
 
 
 def noise(like: Tensor, generator: torch.Generator | None) -> Tensor:

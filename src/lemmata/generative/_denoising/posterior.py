@@ -1,10 +1,13 @@
 """What a score says of the clean point: its mean, its covariance, and the loss that learns the score."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from lemmata import _arguments as check
-from lemmata.generative._denoising.levels import Level, Score, level, noise, returned
+from lemmata import _torch
+from lemmata.generative._denoising.levels import Level, Score, level, noise, returned, widened
 from lemmata.numerics.precision import compute_dtype
 
 __all__ = ["dsm_loss", "posterior_covariance", "tweedie"]
@@ -40,7 +43,7 @@ def tweedie(score: Score, y: Tensor, sigma: Level) -> Tensor:
     check.floating("y", y)
     sigma = level(sigma, y.shape)
     made = compute_dtype(y)
-    shift = sigma**2 * returned(score(y, sigma), y.shape).to(made)
+    shift = widened(sigma, made) ** 2 * returned(score(y, sigma), y.shape).to(made)
     return (y.to(made) + shift).to(y.dtype)
 
 
@@ -48,7 +51,8 @@ def posterior_covariance(score: Score, y: Tensor, sigma: Level) -> Tensor:
     r"""The covariance of x given y, :math:`\sigma^2(I + \sigma^2\nabla\nabla^\top\log\hat p(y))`.
 
     The derivative of the score by d forward passes, each in the direction of one axis, for all rows at once.
-    The score must take each row for itself, and know forward mode, as compositions of torch's operations do.
+    The score must take each row for itself, and know forward mode, as compositions of torch's operations do
+    (fused attention of torch 2.13 does not: call it in ``sdpa_kernel(SDPBackend.MATH)``), and not detach.
     That of a network need not be a gradient: its derivative is made symmetric, and may have negative
     eigenvalues, which no covariance has.
 
@@ -75,16 +79,28 @@ def posterior_covariance(score: Score, y: Tensor, sigma: Level) -> Tensor:
     if y.dim() == 0:
         raise ValueError("y must be (..., d), got a scalar")
     sigma = level(sigma, (*y.shape[:-1], 1))
-    made, y = compute_dtype(y), y.contiguous()
+    made = compute_dtype(y)
+    slope = _slopes(lambda y: returned(score(y, sigma), y.shape).to(made), y.contiguous())
+    scale = widened(sigma, made) ** 2
+    scale = scale.unsqueeze(-1) if isinstance(scale, Tensor) else scale
+    axes = torch.eye(y.shape[-1], dtype=made, device=y.device)
+    return (scale * (axes + scale * (slope + slope.mT) / 2)).to(y.dtype)
 
-    def shift(y: Tensor) -> Tensor:
-        return sigma**2 * returned(score(y, sigma), y.shape).to(made)
 
+def _slopes(function: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
+    """Derivatives of each row's results, (..., d, d), for a function that takes each row for itself.
+
+    In forward mode by reverse mode, transposed: torch's dual numbers do not nest.
+    """
     axes = torch.eye(y.shape[-1], dtype=y.dtype, device=y.device)
-    columns = [torch.func.jvp(shift, (y,), (axis.expand_as(y).contiguous(),))[1] for axis in axes]
-    slope = torch.stack(columns, -1) if columns else y.new_zeros(*y.shape, 0).to(made)
-    scale = sigma**2 if not isinstance(sigma, Tensor) else (sigma**2).unsqueeze(-1)
-    return (scale * (axes.to(made) + (slope + slope.mT) / 2)).to(y.dtype)
+    if not len(axes):
+        return y.new_zeros(*y.shape, 0)
+    if _torch.forward_mode():
+        value, pull = torch.func.vjp(function, y)
+        return torch.stack([pull(axis.to(value.dtype).expand_as(value))[0] for axis in axes], -2)
+    return torch.stack(
+        [torch.func.jvp(function, (y,), (axis.expand_as(y).contiguous(),))[1] for axis in axes], -1
+    )
 
 
 def dsm_loss(score: Score, x: Tensor, sigma: Level, *, generator: torch.Generator | None = None) -> Tensor:
@@ -104,7 +120,7 @@ def dsm_loss(score: Score, x: Tensor, sigma: Level, *, generator: torch.Generato
         generator: of the noise, which is made on its device.
 
     Returns:
-        A number, in the dtype of x; of half types it is computed in float32.
+        A number, float64 or float32; of half types float32, since sums over many pixels leave float16.
 
     Raises:
         TypeError, ValueError: as :func:`tweedie`; there is no row.
@@ -124,6 +140,7 @@ def dsm_loss(score: Score, x: Tensor, sigma: Level, *, generator: torch.Generato
     sigma = level(sigma, x.shape)
     made = compute_dtype(x)
     eps = noise(x, generator).to(made)
-    y = (x.to(made) + sigma * eps).to(x.dtype)
-    residual = sigma * returned(score(y, sigma), x.shape).to(made) + eps
-    return (residual.square().sum() / len(x)).to(x.dtype)
+    wide = widened(sigma, made)
+    y = (x.to(made) + wide * eps).to(x.dtype)
+    residual = wide * returned(score(y, sigma), x.shape).to(made) + eps
+    return (residual.square().sum() / len(x)).to(made)
