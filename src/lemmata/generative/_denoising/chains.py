@@ -71,7 +71,7 @@ def langevin(
     Raises:
         TypeError: of another type.
         ValueError: a number out of range, results of another shape, or a chain that left the finite numbers
-            of the dtype of ``x0`` or met a log density that is NaN or ``inf``: the error names chain and step.
+            of the dtype of ``x0`` or met a log density of NaN or ``inf``: the error names chain and step.
 
     Source: Roberts and Tweedie (1996).
 
