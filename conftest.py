@@ -10,6 +10,7 @@ os.environ.setdefault("PYTHONSTARTUP", os.path.join(os.path.dirname(__file__), "
 
 import gc
 import re
+from collections import Counter
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if find_spec("warm"):  # beside the tests of the book
+        import warm
+
+        warm.install()
     name = config.getoption("--chapter")
     if name and config.args_source is not config.ArgsSource.ARGS:
         chapter = wanted(config)
@@ -69,6 +74,23 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: no search for garbage looks at it again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Which chapters took longest, tests and notebook together; on an idle core 35 s are the most."""
+    import chapters
+
+    every = chapters.chapters(config.rootpath)
+    of = {path: str(chapter) for chapter in every for path in (*chapter.tests, chapter.notebook)}
+    seconds: Counter[str] = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if isinstance(report, pytest.TestReport):
+            chapter = of.get(config.rootpath / report.nodeid.partition("::")[0], "")
+            seconds[chapter] += report.duration
+    del seconds[""]
+    if seconds:
+        said = ", ".join(f"{chapter} {time:.0f} s" for chapter, time in seconds.most_common(5))
+        terminalreporter.write_line(f"longest chapters: {said}")
 
 
 @pytest.fixture(scope="session", autouse=True)

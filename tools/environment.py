@@ -78,11 +78,15 @@ def make(venv: Path) -> None:
 
 def install(venv: Path) -> None:
     print(f"Installing the pinned environment into {venv} (once; torch is the large part) ...", flush=True)
-    pip = [str(venv.absolute() / "bin/python"), "-m", "pip", "install"]
+    python = str(venv.absolute() / "bin/python")
+    pip = [python, "-m", "pip", "install", "--no-compile"]
     packages = ["--progress-bar", "on", "--requirement", "requirements.txt"]
     project = ["--quiet", "--no-deps", "--no-build-isolation", "--editable", "."]
     for what in (packages, project):
         subprocess.run([*pip, *what], cwd=str(ROOT), check=True)
+    # pip would compile on one core; and what does not compile in a package, pip would not mind either
+    compiling = [python, "-m", "compileall", "-qq", "-j", "0", str(venv.absolute() / "lib")]
+    subprocess.run(compiling, stdout=subprocess.DEVNULL, check=False)
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 """Sums and products of numbers that are given by their logarithms."""
 
+import math
+
 import pytest
 import torch
 from helpers import DEVICES, INF, Draw, assert_close, column, derivatives
@@ -47,3 +49,12 @@ def test_infinite_terms_give_no_nan(device):
     assert total[[0, 1, 3, 4]].tolist() == [-INF, INF, INF, INF]
     assert not gradient.isnan().any()
     assert not second.isnan().any()
+
+
+def test_the_largest_number_is_no_infinity(device):
+    top = torch.finfo(torch.float64).max
+    x = column([[top, top], [top, -INF], [top, INF], [math.nan, INF]], device)
+    total, gradient, _ = derivatives(log_sum_exp, x)
+    assert total[:3].tolist() == [top, top, INF]
+    assert total[3].isnan()
+    assert gradient[:2].tolist() == [[0.5, 0.5], [1.0, 0.0]]

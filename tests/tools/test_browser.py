@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,16 +147,25 @@ def test_lost_query_and_forgotten_theme_are_reported(check, tmp_path, monkeypatc
     } <= {*check(tmp_path, switched(CHANGES))}
 
 
+@pytest.fixture(scope="module")
+def opened(check: Check) -> Iterator[Any]:
+    """One browser for all readers, each of whom has a tab of somebody who has never been here."""
+    from browser.session import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
-def read(check: Check, tmp_path: Path) -> Callable[..., list[str]]:
+def read(opened: Any, tmp_path: Path) -> Callable[..., list[str]]:
     """What a reader meets on small pages, without all that is seen on each of them by itself."""
-    from browser.session import chromium, served
+    from browser.session import served
 
     def found(way: Callable[..., list[Any]], pages: dict[str, str], *page: str) -> list[str]:
         for name, text in pages.items():
             (tmp_path / f"{name}.html").write_text(PAGE.format(text), encoding="utf-8")
-        with served(tmp_path) as home, chromium() as browser:
-            return [fault.what for fault in way(browser, home, *page)]
+        with served(tmp_path) as home:
+            return [fault.what for fault in way(opened, home, *page)]
 
     return found
 
@@ -198,9 +207,9 @@ const body = document.querySelector("tbody"), of = (row) => row.cells[1].textCon
 body.append(...[...body.rows].sort((a, b) => sign * of(a).localeCompare(of(b)))); }</script>"""
 
 
-def test_table_that_does_not_filter_or_sort_is_reported(check, tmp_path, monkeypatch):
+def test_table_that_does_not_filter_or_sort_is_reported(opened, tmp_path, monkeypatch):
     from browser import reader
-    from browser.session import chromium, served
+    from browser.session import served
 
     monkeypatch.setattr(reader, "SOON", 1000)
     no_order = ["the second heading does not sort its column both ways"]
@@ -213,10 +222,8 @@ def test_table_that_does_not_filter_or_sort_is_reported(check, tmp_path, monkeyp
     }
     for name, (body, _) in cases.items():
         (tmp_path / f"{name}.html").write_text(PAGE.format(SOUND.format(body)), encoding="utf-8")
-    with served(tmp_path) as home, chromium() as browser:
-        found = {
-            name: [fault.what for fault in reader.table(browser, home, f"{name}.html")] for name in cases
-        }
+    with served(tmp_path) as home:
+        found = {name: [fault.what for fault in reader.table(opened, home, f"{name}.html")] for name in cases}
     assert found == {name: said for name, (_, said) in cases.items()}
 
 
@@ -228,6 +235,17 @@ def test_slow_page_is_a_fault():
     assert speed.slow({"quick.html": speed.SECONDS}) == []
     (fault,) = speed.slow({"slow.html": 9.0})
     assert (fault.page, fault.what[:36]) == ("slow.html", "the first screen stands after 9.0 s,")
+
+
+@pytest.mark.parametrize(
+    ("loads", "seconds"),
+    [([1, 1, 2], 1), ([9, 9, 8], 9), ([9, 1, 9, 2, 3], 3), ([9, 1, 9, 2, 8], 8)],
+)
+def test_loads_end_when_they_decide_the_median_of_five(loads, seconds):
+    speed = pytest.importorskip("browser.speed", reason="no Playwright", exc_type=ImportError)
+    times = iter([*loads, 99])
+    assert speed.typical(lambda: next(times)) == seconds
+    assert [*times] == [99]
 
 
 def test_machine_without_chromium_is_told(monkeypatch):

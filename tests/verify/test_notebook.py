@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lemmata.verify import notebook
-from lemmata.verify.notebook import figures, glue, slider, source
+from lemmata.verify.notebook import figures, glue, in_clone, slider, source
 
 
 def plain(x):
@@ -158,3 +158,20 @@ def test_a_slider_names_what_is_wrong():
         slider("K", [1], [0, 1], {"a": [0, 1]}, "x", "y")
     with pytest.raises(ValueError, match=r"curve 'a' must have 2 points for each value, got shape \(2, 3\)"):
         slider("K", [1, 2], [0, 1], {"a": [[0, 1, 2], [0, 1, 2]]}, "x", "y")
+
+
+def test_a_file_of_the_repository_is_found_from_any_folder_in_it(tmp_path, monkeypatch):
+    page = tmp_path / "book" / "part"
+    page.mkdir(parents=True)
+    data = tmp_path / "examples" / "data.json"
+    data.parent.mkdir()
+    data.touch()
+    monkeypatch.chdir(page)
+    assert in_clone("examples/data.json") == data
+    assert in_clone("examples") == data.parent
+
+
+def test_outside_a_clone_it_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"reads examples/nothing of the repository.*in a clone"):
+        in_clone("examples/nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +12,8 @@ from browser import links, pages, reader, speed
 from browser.pages import Contents
 from browser.session import Fault, chromium, served
 
-JOBS = 2
+JOBS = 3  # on two cores: a page that settles leaves one of them idle
+READERS = 2  # what is timed has a core to itself
 
 
 @dataclass
@@ -58,30 +60,42 @@ def looked(site: Path, names: list[str]) -> Report:
         return Report(contents, faults)
 
 
+def used(site: Path, names: list[str]) -> Report:
+    """What a reader meets who searches, sorts and switches."""
+    with served(site) as home, chromium() as browser:
+        faults = reader.searches(browser, home)
+        faults += reader.theme(browser, home, "index.html")
+        for page in sorted({*reader.TABLES} & {*names}):
+            faults += reader.table(browser, home, page)
+        return Report(faults=faults)
+
+
+def first_screens(site: Path, chapters: list[str]) -> Report:
+    """How long the first screens take, by themselves in their browser."""
+    with served(site) as home, chromium() as browser:
+        seconds = speed.measure(browser, home, chapters)
+        return Report(faults=speed.slow(seconds), seconds=seconds)
+
+
 def check(site: Path, only: list[str], timed: bool = True) -> Report:
-    """Two browsers look at the pages, large ones first; then one searches, and loads pages undisturbed."""
+    """Three browsers look at the pages, large ones first; then one searches, and others load pages."""
     names = sorted(chosen(site, only), key=lambda name: -(site / name).stat().st_size)
-    report = together(site, names)
+    report = together([partial(looked, site, names[job::JOBS]) for job in range(min(JOBS, len(names)))], JOBS)
     report.faults += [*links.broken(site, report.contents), *speed.heavy(report.contents)]
-    searched = not only and "search.html" in names
     chapters = sorted(name for name, held in report.contents.items() if held.chapter and timed)
-    if searched or chapters:
-        with served(site) as home, chromium() as browser:
-            if searched:
-                report.faults += reader.searches(browser, home)
-                report.faults += reader.theme(browser, home, "index.html")
-                for page in sorted({*reader.TABLES} & {*names}):
-                    report.faults += reader.table(browser, home, page)
-            report.seconds = speed.measure(browser, home, chapters)
-            report.faults += speed.slow(report.seconds)
-    return report
+    tasks = [partial(first_screens, site, some) for job in range(READERS) if (some := chapters[job::READERS])]
+    if not only and "search.html" in names:
+        tasks.insert(0, partial(used, site, names))
+    rest = together(tasks, READERS)
+    return Report(report.contents, report.faults + rest.faults, dict(sorted(rest.seconds.items())))
 
 
-def together(site: Path, names: list[str]) -> Report:
+def together(tasks: list[Callable[[], Report]], jobs: int) -> Report:
+    """So many tasks at a time, each in a browser of its own; one report of all."""
     report = Report()
-    jobs = min(JOBS, len(names))
     with ThreadPoolExecutor(jobs) as pool:
-        for part in pool.map(partial(looked, site), [names[job::jobs] for job in range(jobs)]):
+        for part in pool.map(lambda task: task(), tasks):
             report.contents |= part.contents
             report.faults += part.faults
+            report.seconds |= part.seconds
     return report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 from playwright.sync_api import Browser
@@ -29,8 +31,16 @@ def first_screen(browser: Browser, address: str) -> float:
 
 
 def measure(browser: Browser, home: str, pages: list[str]) -> dict[str, float]:
-    """The median of five loads of each page."""
-    return {page: median(first_screen(browser, home + page) for _ in range(LOADS)) for page in pages}
+    """The time of each page."""
+    return {page: typical(partial(first_screen, browser, home + page)) for page in pages}
+
+
+def typical(load: Callable[[], float]) -> float:
+    """The median of five loads, or of the first of them if they decide on which side of the limit it is."""
+    taken: list[float] = []
+    while max(over := sum(time > SECONDS for time in taken), len(taken) - over) <= LOADS // 2:
+        taken.append(load())
+    return median(taken)
 
 
 def slow(seconds: dict[str, float]) -> list[Fault]:

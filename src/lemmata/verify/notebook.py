@@ -9,6 +9,7 @@ import json
 import linecache
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from IPython.display import HTML, Markdown
 
-__all__ = ["figures", "glue", "slider", "source"]
+__all__ = ["figures", "glue", "in_clone", "slider", "source"]
 
 
 def figures() -> None:
@@ -36,6 +37,25 @@ def glue(name: str, value: object, display: bool = True) -> None:
     from myst_nb import glue as keep
 
     keep(name, float(f"{value:.6g}") if isinstance(value, float) else value, display)
+
+
+def in_clone(name: str) -> Path:
+    """Where a file or folder of the repository lies, for a page that reads what no wheel holds.
+
+    Args:
+        name: from the root of the repository, as ``examples/captcha``.
+
+    Raises:
+        FileNotFoundError: the page runs outside a clone.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / name).exists():
+            return folder / name
+    raise FileNotFoundError(
+        f"This page reads {name} of the repository, which the installed library lacks, and no folder above "
+        f"{here} has it: run the page in a clone"
+    )
 
 
 def slider(

@@ -58,7 +58,7 @@ def effective_sample_size(log_w: Tensor, dim: SupportsIndex = 0) -> Tensor:
             NaN, in their row.
 
     Returns:
-        The shape without ``dim``, and the dtype of ``log_w``.
+        The shape without ``dim``, and the dtype of ``log_w`` (more than 65504 draws: no float16).
 
     Raises:
         TypeError, ValueError: as :func:`importance_weighted_bound` does.
