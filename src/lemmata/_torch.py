@@ -52,6 +52,7 @@ def readable(value: Tensor) -> bool:
 
 def has_values(value: Tensor) -> bool:
     """Whether there are values, to look at which breaks no graph, no transform; it may wait for it."""
+    """Whether there are values, on whatever device, and to look at them breaks no graph and no transform."""
     if value.is_meta or torch.compiler.is_compiling():
         return False
     return not is_wrapped(value) and not isinstance(value, FakeTensor)

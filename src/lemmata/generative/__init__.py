@@ -6,6 +6,7 @@ best, how it is to be measured, and what its generator still gets wrong.
 """
 
 from lemmata import _parts
+from lemmata.generative._denoising import *
 from lemmata.generative._likelihood_ratio import *
 from lemmata.generative._self_modulation import *
 
