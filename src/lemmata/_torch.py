@@ -51,7 +51,6 @@ def readable(value: Tensor) -> bool:
 
 
 def has_values(value: Tensor) -> bool:
-    """Whether there are values, to look at which breaks no graph, no transform; it may wait for it."""
     """Whether there are values, on whatever device, and to look at them breaks no graph and no transform."""
     if value.is_meta or torch.compiler.is_compiling():
         return False
