@@ -96,7 +96,7 @@ def _slopes(function: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     if not len(axes):
         return y.new_zeros(*y.shape, 0)
     if _torch.forward_mode():
-        value, pull = torch.func.vjp(function, y)
+        value, pull = torch.func.vjp(function, y)[:2]
         return torch.stack([pull(axis.to(value.dtype).expand_as(value))[0] for axis in axes], -2)
     return torch.stack(
         [torch.func.jvp(function, (y,), (axis.expand_as(y).contiguous(),))[1] for axis in axes], -1
