@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
                     notebooks.execute(fresh, chapter.twin.parent)
                     found = different(fresh, stored)
                 except Exception as error:  # a cell that fails is a difference, too
-                    found = [notebooks.failure(error)]
+                    found = [notebooks.failure(error) or repr(error)]
             failed += bool(found)
             print("\n    ".join([f"{name}, {setting}: {'' if found else 'the same'}", *found]), flush=True)
     return 1 if failed else 0
