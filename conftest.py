@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 GUARDS = "tests/book/test_book.py"  # checks every chapter in turn
+collect_ignore_glob = ["tests/training/distributed_*.py"]  # programs, each for several ranks
 if find_spec("triton") is None:  # which is for Linux alone
-    collect_ignore_glob = [
+    collect_ignore_glob += [
         "src/lemmata/*/_*/triton.py",
         "src/lemmata/*/_*/gpu_kernels.py",
         "src/lemmata/numerics/triton/rows.py",
