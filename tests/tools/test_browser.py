@@ -60,6 +60,12 @@ def test_nothing_is_said_of_what_is_no_fault(check, tmp_path):
     assert check(tmp_path, {name: SOUND.format(body) for name, body in FINE.items()}) == []
 
 
+def test_each_page_is_weighed_as_if_it_were_the_first(check, tmp_path):
+    (tmp_path / "large.js").write_text(f"/*{'x' * 1_600_000}*/")
+    found = check(tmp_path, dict.fromkeys(("a", "b"), SOUND.format("<script src=large.js></script>")))
+    assert [line[:35] for line in found] == [f"{name}.html: the first load weighs 1.60" for name in "ab"]
+
+
 # ------------------------------------------------------------------- each fault is reported, with its views
 
 EVERY = "375 light, 375 dark, 768 light, 768 dark, 1440 light, 1440 dark"
@@ -98,6 +104,10 @@ BROKEN = {
     "parentheses": (r"<p>so \(x\) is", r"formula left as TeX: so \(x\) is"),
     "twins": ("<p id=a>x<p id=a>y", "two elements have the id a"),
     "contrast": ("<p style='color: #aaa'>pale", "axe, color-contrast: p"),
+    "link in text": (
+        "<p style='color: #000'>so <a href='#first' style='color: #111; text-decoration: none'>x</a>",
+        "axe, link-in-text-block: ",
+    ),
     "contrast in the dark": (
         "<style>[data-theme=dark] body {background: #111; color: #fff}</style><p style='color: #000'>black",
         "Expected contrast ratio of 4.5:1 (dark)",
@@ -239,9 +249,9 @@ def test_slow_page_is_a_fault():
 
 @pytest.mark.parametrize(
     ("loads", "seconds"),
-    [([1, 1, 2], 1), ([9, 9, 8], 9), ([9, 1, 9, 2, 3], 3), ([9, 1, 9, 2, 8], 8)],
+    [([1], 1), ([3, 1, 2], 2), ([9, 9, 8], 9), ([9, 1, 9, 2, 3], 3), ([9, 1, 9, 2, 8], 8)],
 )
-def test_loads_end_when_they_decide_the_median_of_five(loads, seconds):
+def test_a_quick_load_is_enough_and_others_end_when_they_decide_the_median_of_five(loads, seconds):
     speed = pytest.importorskip("browser.speed", reason="no Playwright", exc_type=ImportError)
     times = iter([*loads, 99])
     assert speed.typical(lambda: next(times)) == seconds
