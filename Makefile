@@ -15,7 +15,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book browser offline pdf test lint notebooks bench mutants findings lab clean
+.PHONY: help setup book playwright browser seen offline pdf test lint notebooks bench mutants findings lab clean
 
 help:
 	@echo "make book        build the website: $(SITE)/index.html"
@@ -45,15 +45,20 @@ book: setup
 	@rm -rf $(SITE) && mv $(FRESH)/_build/html $(SITE) && rm -rf $(FRESH)
 	@echo "The book is in $(SITE)/index.html"
 
-# Skipped, with the reason, where Chromium or Playwright is missing. A site that stands is not built again.
-browser: setup
+playwright: setup
 	@test $(VENV)/.browser -nt requirements-browser.txt || \
 	    { $(BIN)/python -m pip install --quiet --requirement requirements-browser.txt && \
 	      touch $(VENV)/.browser; } || true
+
+# Skipped, with the reason, where Chromium or Playwright is missing. A site that stands is not built again.
+browser: playwright
 	@if PYTHONPATH=tools $(BIN)/python -m browser.needs; then \
-	    $(BIN)/python -m pytest --quiet tests/tools/test_browser.py && \
 	    { test -f $(SITE)/index.html || $(MAKE) book; } && \
-	    PYTHONPATH=tools $(BIN)/python -m browser $(SITE); fi
+	    PYTHONPATH=tools $(BIN)/python -m browser $(SITE) $(BROWSER); fi
+
+# All but the times, which need a machine that does nothing else.
+seen: book playwright
+	@$(MAKE) browser BROWSER=--untimed
 
 # With the library beside the pages, so that a notebook can be run: pip install "lemmata-...whl[book]"
 offline: book

@@ -2,7 +2,8 @@
 
     PYTHONPATH=tools python -m browser _build/html
     ... --only estimation/hsic        these pages, and no link or search of the site
-    ... --untimed                     do not measure the first screen
+    ... --untimed                     do not measure the first screens
+    ... --timed                       do nothing else
 
 `make browser` asks ``browser.needs`` first, and skips all this where something is missing.
 """
@@ -23,7 +24,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("site", type=Path)
     parser.add_argument("--only", nargs="+", metavar="PAGE", default=[])
-    parser.add_argument("--untimed", action="store_true")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--untimed", action="store_true")
+    part.add_argument("--timed", action="store_true")
     return parser.parse_args()
 
 
@@ -34,7 +37,7 @@ def main() -> int:
     from browser.check import check  # imports Playwright, which may be missing
 
     began = time.perf_counter()
-    report = check(wish.site.resolve(), wish.only, timed=not wish.untimed)
+    report = check(wish.site.resolve(), wish.only, looks=not wish.timed, timed=not wish.untimed)
     print(report.text())
     print(f"{report.verdict()} ({time.perf_counter() - began:.0f} s)")
     return int(bool(report.faults))

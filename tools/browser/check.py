@@ -31,12 +31,12 @@ class Report:
         return "\n".join([*lines, *map(self.timing, self.seconds)])
 
     def timing(self, page: str) -> str:
-        weight = self.contents[page].weight / 1e6
-        return f"{page:40} first screen {self.seconds[page]:5.2f} s, {weight:.2f} MB"
+        weight = f", {self.contents[page].weight / 1e6:.2f} MB" if page in self.contents else ""
+        return f"{page:40} first screen {self.seconds[page]:5.2f} s{weight}"
 
     def verdict(self) -> str:
         wrong = len({(fault.page, fault.what) for fault in self.faults})
-        return f"{len(self.contents)} pages, {wrong} fault{'s' * (wrong != 1)}"
+        return f"{len(self.contents or self.seconds)} pages, {wrong} fault{'s' * (wrong != 1)}"
 
 
 def said(views: list[str]) -> str:
@@ -77,17 +77,29 @@ def first_screens(site: Path, chapters: list[str]) -> Report:
         return Report(faults=speed.slow(seconds), seconds=seconds)
 
 
-def check(site: Path, only: list[str], timed: bool = True) -> Report:
-    """Three browsers look at the pages, large ones first; then one searches, and others load pages."""
+def check(site: Path, only: list[str], looks: bool = True, timed: bool = True) -> Report:
+    """Look at the pages, then measure their first screens; or one of these."""
     names = sorted(chosen(site, only), key=lambda name: -(site / name).stat().st_size)
-    report = together([partial(looked, site, names[job::JOBS]) for job in range(min(JOBS, len(names)))], JOBS)
+    report = seen(site, names, whole=not only) if looks else Report()
+    if timed:
+        chapters = sorted(filter(partial(pages.is_chapter, site), names))
+        loads = [
+            partial(first_screens, site, some) for job in range(READERS) if (some := chapters[job::READERS])
+        ]
+        times = together(loads, READERS)
+        report.faults += times.faults
+        report.seconds = dict(sorted(times.seconds.items()))
+    return report
+
+
+def seen(site: Path, names: list[str], whole: bool) -> Report:
+    """So many browsers look at the pages, large ones first, and one of them does what a reader does."""
+    tasks = [partial(looked, site, names[job::JOBS]) for job in range(min(JOBS, len(names)))]
+    if whole and "search.html" in names:
+        tasks.append(partial(used, site, names))
+    report = together(tasks, JOBS)
     report.faults += [*links.broken(site, report.contents), *speed.heavy(report.contents)]
-    chapters = sorted(name for name, held in report.contents.items() if held.chapter and timed)
-    tasks = [partial(first_screens, site, some) for job in range(READERS) if (some := chapters[job::READERS])]
-    if not only and "search.html" in names:
-        tasks.insert(0, partial(used, site, names))
-    rest = together(tasks, READERS)
-    return Report(report.contents, report.faults + rest.faults, dict(sorted(rest.seconds.items())))
+    return report
 
 
 def together(tasks: list[Callable[[], Report]], jobs: int) -> Report:

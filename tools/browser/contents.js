@@ -29,6 +29,5 @@
   const links = [...document.querySelectorAll("a[href], area[href]")].map((link) => link.href);
   const loads = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
   const weight = loads.reduce((sum, load) => sum + load.encodedBodySize, 0);
-  const chapter = document.querySelector("div.cell") !== null;
-  return { faults, anchors, links: [...new Set(links)], weight, chapter };
+  return { faults, anchors, links: [...new Set(links)], weight };
 }

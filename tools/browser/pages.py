@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +35,17 @@ class Contents:
     links: list[str]
     anchors: set[str]
     weight: int
-    chapter: bool
 
 
 def names(site: Path) -> list[str]:
     """The pages; the theme leaves two of its templates beside its scripts."""
     paths = (path.relative_to(site) for path in site.rglob("*.html"))
     return sorted(path.as_posix() for path in paths if path.parts[0] != "_static")
+
+
+def is_chapter(site: Path, name: str) -> bool:
+    """Whether a page has code and what it gave."""
+    return re.search(r'<div class="cell[ "]', (site / name).read_text(encoding="utf-8")) is not None
 
 
 def over_http(browser: Browser, home: str, pages: list[str]) -> tuple[dict[str, Contents], list[Fault]]:
@@ -57,7 +62,7 @@ def over_http(browser: Browser, home: str, pages: list[str]) -> tuple[dict[str, 
             opened.goto(home + page)
             found = opened.evaluate(CONTENTS)
             inner = [link.removeprefix(home) for link in found["links"] if link.startswith(home)]
-            contents[page] = Contents(inner, set(found["anchors"]), found["weight"], found["chapter"])
+            contents[page] = Contents(inner, set(found["anchors"]), found["weight"])
             faults += [Fault(page, "", what) for what in found["faults"]]
             faults += [Fault(page, "print", what) for what in opened.evaluate(PRINTED)]
             faults += views(opened, page)
