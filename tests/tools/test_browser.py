@@ -29,7 +29,7 @@ def check() -> Check:
         for name, text in pages.items():
             (site / f"{name.replace(' ', '_')}.html").write_text(PAGE.format(text), encoding="utf-8")
         (site / "dot.svg").write_text(DOT)
-        return check.check(site, [], timed).text().splitlines()
+        return check.check(site, [], timed=timed).text().splitlines()
 
     return checked
 
