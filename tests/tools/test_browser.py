@@ -51,6 +51,10 @@ FINE = {
     "a page that unfolds to be printed and folds again": """<details><summary>More</summary>Text</details>
         <script>for (const [event, open] of [["beforeprint", true], ["afterprint", false]])
           addEventListener(event, () => { document.querySelector("details").open = open; });</script>""",
+    "a script that misses what axe-core's check of colours removes": """<p hidden><b>x</b></p>
+        <script>new MutationObserver(changes => {
+          if (changes.some(change => change.removedNodes.length)) document.querySelector("b").closest("p");
+        }).observe(document.body, { childList: true, subtree: true })</script>""",
     "dollars in code": r"<code>$$x$$ \(x\)</code>",
     "an anchor on another page": "<a href='index.html#first'>x</a>",
 }

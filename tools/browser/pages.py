@@ -67,6 +67,8 @@ def over_http(browser: Browser, home: str, pages: list[str]) -> tuple[dict[str, 
             faults += [Fault(page, "print", what) for what in opened.evaluate(PRINTED)]
             faults += views(opened, page)
             faults += [Fault(page, "http", what) for what in watch.take()]
+            faults += rules(opened, page)
+            watch.take()  # what a script says of the elements that are gone
     return contents, faults
 
 
@@ -75,10 +77,7 @@ def resize(tab: Page, width: int) -> None:
 
 
 def views(tab: Page, page: str) -> Iterator[Fault]:
-    """The layout in all six views, then axe-core: all of its rules in light, those of colour in both themes.
-
-    Last, since it takes the page apart.
-    """
+    """The layout, everything unfolded, in all six views."""
     tab.evaluate(UNFOLD)
     tab.evaluate(THIN)
     for width in WIDTHS:
@@ -87,6 +86,10 @@ def views(tab: Page, page: str) -> Iterator[Fault]:
         for theme in THEMES:
             tab.evaluate(THEME, theme)
             yield from (Fault(page, f"{width} {theme}", what) for what in tab.evaluate(LAYOUT))
+
+
+def rules(tab: Page, page: str) -> Iterator[Fault]:
+    """Axe-core: all of its rules in light, those of colour in both themes. Last: it takes the page apart."""
     tab.evaluate(THEME, THEMES[0])
     tab.evaluate(needs.axe())
     yield from (Fault(page, theme, what) for theme, what in tab.evaluate(AXE, THEMES))
