@@ -4,7 +4,8 @@
 
 A ``.venv`` that cannot be used is made anew: one that was moved, that has no pip, or whose interpreter is
 gone or has become another version; with ``--this-python``, one of another version than the Python that runs
-this. The pinned packages are installed when ``requirements.txt`` or ``pyproject.toml`` has changed since.
+this. The pinned packages are installed when ``requirements.txt`` or ``pyproject.toml`` has changed since, by
+pip, or in a fraction of its time by the program that the variable UV names: ``make UV=$(which uv) setup``.
 Only the standard library is imported, in words that an old Python understands, to say that it is too old.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 MAKE = ("-m", "venv")
+UV = os.environ.get("UV", "")
 PROBE = "import sys, pip; print('{}.{}'.format(*sys.version_info))"
 
 
@@ -32,7 +35,8 @@ def maker(venv: Path) -> str:
     """The version of the Python that made an environment; empty if it does not say."""
     path = venv / "pyvenv.cfg"
     pairs = [line.partition("=") for line in path.read_text().splitlines()] if path.is_file() else []
-    version = {key.strip(): value.strip() for key, _, value in pairs}.get("version", "")
+    said = {key.strip(): value.strip() for key, _, value in pairs}
+    version = said.get("version") or said.get("version_info", "")  # uv's word
     return ".".join(version.split(".")[:2])
 
 
@@ -73,20 +77,32 @@ def make(venv: Path) -> None:
     print(f"Making {venv} ...", flush=True)
     if venv.exists():
         shutil.rmtree(venv)
-    subprocess.run([sys.executable, *MAKE, str(venv)], check=True)
+    by_pip = [sys.executable, *MAKE]
+    by_uv = [
+        UV,
+        "venv",
+        "--quiet",
+        "--seed",
+        "--python",
+        sys.executable,
+    ]  # of a Python without ensurepip, too
+    subprocess.run([*(by_uv if UV else by_pip), str(venv)], check=True)
 
 
 def install(venv: Path) -> None:
     print(f"Installing the pinned environment into {venv} (once; torch is the large part) ...", flush=True)
     python = str(venv.absolute() / "bin/python")
     pip = [python, "-m", "pip", "install", "--no-compile"]
-    packages = ["--progress-bar", "on", "--requirement", "requirements.txt"]
-    project = ["--quiet", "--no-deps", "--no-build-isolation", "--editable", "."]
-    for what in (packages, project):
-        subprocess.run([*pip, *what], cwd=str(ROOT), check=True)
+    packages = ["--requirement", "requirements.txt"]
+    project = ["--no-deps", "--no-build-isolation", "--editable", "."]
+    commands = [[*pip, "--progress-bar", "on", *packages], [*pip, "--quiet", *project]]
+    if UV:
+        commands = [[UV, "pip", "install", "--python", python, *what] for what in (packages, project)]
+    for command in commands:
+        subprocess.run(command, cwd=str(ROOT), check=True)
     # pip would compile on one core; and what does not compile in a package, pip would not mind either
-    compiling = [python, "-m", "compileall", "-qq", "-j", "0", str(venv.absolute() / "lib")]
-    subprocess.run(compiling, stdout=subprocess.DEVNULL, check=False)
+    compiling = ["-m", "compileall", "-qq", "-j", "0", "-x", "/tests?/", str(venv.absolute() / "lib")]
+    subprocess.run([python, *compiling], stdout=subprocess.DEVNULL, check=False)
 
 
 def main() -> int:

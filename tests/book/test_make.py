@@ -43,6 +43,25 @@ def test_environment_without_pip_is_a_fault(empty):
     assert environment.fault(empty) == "it has no pip"
 
 
+def test_environment_that_uv_made_is_none(sound):
+    config = sound / "pyvenv.cfg"
+    config.write_text(config.read_text().replace(f"version = {THIS}", f"version_info = {THIS}"))
+    assert environment.fault(sound, THIS) == ""
+
+
+@pytest.mark.parametrize(("uv", "by"), [("", "-m pip install"), ("/opt/uv", "/opt/uv pip install --python")])
+def test_uv_installs_where_it_is_named(empty, monkeypatch, uv, by):
+    asked: list[str] = []
+    monkeypatch.setattr(environment, "UV", uv)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(" ".join(command)))
+    environment.install(empty)
+    packages, project, _ = asked
+    assert f"{by} " in packages
+    assert packages.endswith("--requirement requirements.txt")
+    assert f"{by} " in project
+    assert project.endswith("--no-deps --no-build-isolation --editable .")
+
+
 def test_environment_without_interpreter_is_a_fault(sound):
     (sound / "bin/python").unlink()
     assert environment.fault(sound) == "its interpreter does not start"
@@ -79,6 +98,7 @@ def places(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         (packages / "pip.py").touch()
 
     monkeypatch.setattr(environment, "install", install)
+    monkeypatch.setattr(environment, "UV", "")
     monkeypatch.setattr(environment, "MAKE", ("-m", "venv", "--without-pip"))
     return asked
 
