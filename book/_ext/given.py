@@ -4,10 +4,13 @@
                                                     The prices are 0.25 and 0.75.
                                                     :::
 
-The role holds mathematics, the directive any text. Every other decimal of the book comes from a cell.
+The role holds mathematics, and no word, which would be set as a product of letters; the directive any text.
+Every other decimal of the book comes from a cell.
 """
 
 from __future__ import annotations
+
+import re
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -21,7 +24,12 @@ class given(nodes.inline):
 
 
 class GivenRole(SphinxRole):
+    WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")  # a command of TeX is none
+
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        if word := self.WORD.search(self.text):
+            said = f"given: {self.text!r} holds the word {word[0]!r}, and is set as mathematics"
+            return [], [self.inliner.reporter.error(said, line=self.lineno)]
         return [given("", "", nodes.math(self.rawtext, self.text), classes=["given"])], []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from given import HINT
 from sites import body, build, plain, write
+from sphinx.errors import SphinxWarning
 
 TEXT = """# Demo
 
@@ -51,3 +52,18 @@ def test_role_works_in_restructured_text_too(tmp_path):
 def test_other_builders_keep_the_numbers(tmp_path, builder):
     text = "\n".join(build(write(tmp_path, FILES), builder).values())
     assert all(number in text for number in ("p = 0.5", "0.25", "x = 0.75"))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("16 rows", "rows"), (r"x=\text{big}", "big"), ("data.csv", "data")]
+)
+def test_a_word_is_refused(tmp_path, text, word):
+    files = {**FILES, "book/index.md": f"# Demo\n\nWe take {{given}}`{text}`.\n"}
+    with pytest.raises(SphinxWarning, match=f"holds the word '{word}', and is set as mathematics"):
+        build(write(tmp_path, files))
+
+
+@pytest.mark.parametrize("text", [r"\varepsilon=0.1", r"5\,\%", r"2.6\sigma", "10^{-6}", "p = 0.5"])
+def test_commands_and_letters_are_no_words(tmp_path, text):
+    files = {**FILES, "book/index.md": f"# Demo\n\nWe take {{given}}`{text}`.\n"}
+    assert HINT in build(write(tmp_path, files))["index"]
